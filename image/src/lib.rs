@@ -4,6 +4,7 @@
 //! HTTP to the service, nor DNS.
 
 pub mod command;
+pub mod disk;
 pub mod layout;
 pub mod progress;
 pub mod stack;
