@@ -4,10 +4,20 @@
 //! HTTP to the service, nor DNS.
 
 pub mod command;
+pub mod db;
+pub mod debian;
 pub mod disk;
+pub mod guest;
+pub mod kernel;
 pub mod layout;
+pub mod machine;
+pub mod port;
 pub mod progress;
+mod remap;
 pub mod stack;
+pub mod toolchain;
+pub mod wait;
 
 pub use layout::Layout;
 pub use stack::Stack;
+pub use toolchain::Toolchain;
