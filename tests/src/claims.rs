@@ -1,0 +1,63 @@
+//! What every endpoint of this site must do, as a list: one claim, one function, one line of output.
+//!
+//! A claim writes only content of its own and never removes anything: the endpoint may be the public one.
+//! Invariant: a claim takes a [`Client`] and nothing else.
+
+mod errors;
+mod files;
+mod health;
+mod limits;
+mod posts;
+mod protocols;
+mod redirect;
+mod trust;
+
+use anyhow::Result;
+
+use crate::Client;
+
+/// One thing that is said of the site.
+#[derive(Clone, Copy)]
+pub struct Claim {
+    /// The claim itself, readable as a sentence.
+    pub name: &'static str,
+    /// Checks it.
+    pub check: fn(&Client) -> Result<()>,
+}
+
+/// Names each function after itself, so that list and sentence cannot differ.
+macro_rules! claims {
+    ($($module:ident::{$($claim:ident),+ $(,)?}),+ $(,)?) => {
+        &[$($(Claim { name: stringify!($claim), check: $module::$claim }),+),+]
+    };
+}
+
+/// All claims, the most fundamental first.
+pub const ALL: &[Claim] = claims![
+    trust::{
+        the_certificate_is_verified_for_the_host_name,
+        another_root_is_refused,
+        another_host_name_is_refused,
+        a_request_for_another_host_is_misdirected,
+    },
+    protocols::{http_1_1_answers, http_2_answers, a_browser_is_given_http_2, head_has_the_headers_and_no_body},
+    redirect::{
+        plain_http_redirects_keeping_path_and_query,
+        the_redirect_never_leaves_the_host,
+    },
+    health::{the_process_lives, the_database_answers},
+    files::{
+        a_static_file_is_revalidated_by_its_etag,
+        a_hashed_name_is_immutable,
+        a_path_never_leaves_the_static_files,
+    },
+    posts::{
+        a_posted_row_is_read_back,
+        a_row_keeps_every_script,
+        posted_markup_is_escaped,
+        a_post_from_another_site_is_refused,
+        a_form_without_its_fields_is_refused,
+    },
+    errors::{pages_carry_security_headers, a_missing_page_is_404, a_wrong_method_is_405},
+    limits::{a_body_beyond_the_limit_is_refused, an_endless_header_is_refused},
+];
