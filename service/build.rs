@@ -1,0 +1,98 @@
+//! Turns `assets/` into a table of files with content-hashed names, precompressed, for `src/assets.rs` to include.
+//!
+//! Invariant: the output depends on the files' names and bytes only, so that two builds give the same binary.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+fn main() {
+    println!("cargo::rerun-if-changed=assets");
+    // `sqlx::migrate!` embeds the folder, and cannot tell cargo about new files itself.
+    println!("cargo::rerun-if-changed=migrations");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut table = String::from("&[\n");
+    for file in sorted(Path::new("assets")) {
+        table.push_str(&entry(&file, &out));
+    }
+    table.push_str("]\n");
+    fs::write(out.join("assets.rs"), table).expect("the output folder is writable");
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("service/assets is readable");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
+    files.sort();
+    files
+}
+
+/// One Rust expression for one file, its encodings written beside the table.
+fn entry(file: &Path, out: &Path) -> String {
+    let name = file.file_name().and_then(|name| name.to_str()).expect("asset names are UTF-8");
+    let bytes = fs::read(file).expect("a readable asset");
+    let hash = hex(&Sha256::digest(&bytes));
+    let mut text = format!(
+        "Asset {{ name: {name:?}, path: {:?}, media_type: {:?}, hash: {hash:?}, encodings: &[",
+        served_path(name, &hash),
+        media_type(name)
+    );
+    for (encoding, encoded) in smaller(&bytes) {
+        let target = out.join(format!("{name}.{encoding}"));
+        fs::write(&target, encoded).expect("the output folder is writable");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "Encoded {{ encoding: {encoding:?}, bytes: include_bytes!({target:?}) }}, ");
+    }
+    text.push_str("] },\n");
+    text
+}
+
+/// `site.css` becomes `/assets/site.0123456789ab.css`. Files that are asked for by a fixed name keep it.
+fn served_path(name: &str, hash: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if name != "robots.txt" => {
+            format!("/assets/{stem}.{}.{extension}", &hash[..12])
+        }
+        _ => format!("/{name}"),
+    }
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("png") => "image/png",
+        Some("svg") => "image/svg+xml",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some("woff2") => "font/woff2",
+        _ => panic!("assets/{name}: no media type is known for it: add one to build.rs"),
+    }
+}
+
+/// The encodings worth sending, best first; the file itself is always the last.
+fn smaller(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut encodings = vec![("br", brotli(bytes)), ("gzip", gzip(bytes))];
+    encodings.retain(|(_, encoded)| encoded.len() < bytes.len());
+    encodings.push(("identity", bytes.to_vec()));
+    encodings
+}
+
+fn brotli(mut bytes: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    // The default parameters are quality 11 with a 4 MiB window: the best there is, paid once at build time.
+    let params = brotli::enc::BrotliEncoderParams::default();
+    brotli::BrotliCompress(&mut bytes, &mut encoded, &params).expect("writing to memory");
+    encoded
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

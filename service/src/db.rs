@@ -1,0 +1,148 @@
+//! MySQL: the pool, the migrations that run before anything is read, and the time a request may wait.
+//!
+//! Each table has a module of its own below. Invariant: no query is sent before this program's migrations have run,
+//! and no request waits for MySQL longer than the configured limit.
+
+pub mod posts;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
+use sqlx::{ConnectOptions as _, Connection as _, MySqlPool};
+
+use crate::config::{Config, Limits};
+use crate::log::chain;
+
+/// How long to wait before the database is tried again. Short enough that a restart is hardly noticed.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// A connection that was used within this time is taken to be alive; an older one is asked first.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long one run of the migrations may take, the wait for another machine's run included.
+const MIGRATION_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Why there is no answer from the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// MySQL cannot be reached, or its migrations have not run yet: it may work in a moment.
+    #[error("the database is away")]
+    Away(#[source] Option<sqlx::Error>),
+    /// MySQL did not answer in time.
+    #[error("the database did not answer in time")]
+    Slow,
+    /// MySQL refused a statement: a mistake of ours.
+    #[error("a statement failed")]
+    Statement(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::Away(None),
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed => Self::Away(Some(error)),
+            sqlx::Error::Database(ref refusal) if !refusal_is_ours(refusal.code().as_deref()) => {
+                Self::Away(Some(error))
+            }
+            _ => Self::Statement(error),
+        }
+    }
+}
+
+/// SQLSTATE classes that say something about the server's state, not about our statement: 08 connection, 28 login
+/// refused, and 70 killed (MySQL's reference: server error messages).
+fn refusal_is_ours(sqlstate: Option<&str>) -> bool {
+    !sqlstate.is_some_and(|state| ["08", "28", "70"].iter().any(|class| state.starts_with(class)))
+}
+
+/// The database as requests see it. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: MySqlPool,
+    migrated: Arc<AtomicBool>,
+    patience: Duration,
+}
+
+impl Database {
+    /// A pool that connects when it is first used. Nothing is sent yet.
+    pub fn new(config: &Config) -> Self {
+        let pool = pool(&config.limits).connect_lazy_with(options(&config.database));
+        Self { pool, migrated: Arc::default(), patience: config.limits.database() }
+    }
+
+    /// Runs the migrations as soon as the database answers, however long that takes. Ends when they have run.
+    pub async fn migrate(&self) {
+        loop {
+            match self.try_migrate().await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(error = chain(&error), "migrations wait for the database"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        self.migrated.store(true, Ordering::Release);
+        tracing::info!("migrations have run");
+    }
+
+    /// sqlx holds MySQL's named lock while it works, so of several machines one migrates and the others wait.
+    async fn try_migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        let migrations = sqlx::migrate!();
+        match tokio::time::timeout(MIGRATION_DEADLINE, migrations.run(&self.pool)).await {
+            Ok(result) => result,
+            Err(_) => Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Whether the database answers and its tables are as this program needs them.
+    ///
+    /// # Errors
+    /// When not.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.ask(async |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)).await
+    }
+
+    /// Runs a query within the time that a request may wait, waiting for a free connection included.
+    async fn ask<T>(
+        &self,
+        query: impl AsyncFnOnce(&MySqlPool) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Error> {
+        if !self.migrated.load(Ordering::Acquire) {
+            return Err(Error::Away(None));
+        }
+        match tokio::time::timeout(self.patience, query(&self.pool)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Error::Slow),
+        }
+    }
+}
+
+fn options(database: &crate::config::Database) -> MySqlConnectOptions {
+    MySqlConnectOptions::new()
+        .host(&database.host)
+        .port(database.port)
+        .database(&database.name)
+        .username(&database.user)
+        .password(database.password.reveal())
+        .ssl_mode(MySqlSslMode::VerifyIdentity)
+        .ssl_ca_from_pem(database.ca.clone().into_bytes())
+        .disable_statement_logging()
+}
+
+fn pool(limits: &Limits) -> MySqlPoolOptions {
+    MySqlPoolOptions::new()
+        .max_connections(limits.database_connections)
+        .acquire_timeout(limits.database())
+        // MySQL closes a connection that was idle for eight hours; a firewall in between does much earlier.
+        .idle_timeout(Duration::from_secs(300))
+        .max_lifetime(Duration::from_secs(3600))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}

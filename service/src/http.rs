@@ -1,0 +1,79 @@
+//! The site over HTTP: the router, and the layers that every request passes.
+//!
+//! Module = resource = route. It knows nothing of sockets or TLS. Invariant: whatever a client sends, it gets an
+//! answer that says why, with the security headers and a request id.
+
+mod assets;
+mod csrf;
+mod encoding;
+pub mod error;
+mod headers;
+mod health;
+mod host;
+mod observe;
+mod posts;
+mod redirect;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use http::StatusCode;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::config::Config;
+use crate::db::Database;
+
+pub use redirect::router as redirect;
+
+/// What every handler can reach. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Site {
+    database: Database,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    host: String,
+    public_port: u16,
+    url_bytes: usize,
+    body_bytes: usize,
+    request: Duration,
+}
+
+impl Site {
+    /// The site of this configuration over this database.
+    pub fn new(config: &Config, database: Database) -> Self {
+        let shared = Shared {
+            host: config.host.clone(),
+            public_port: config.listen.public_port,
+            url_bytes: config.limits.url_bytes as usize,
+            body_bytes: config.limits.body_kib as usize * 1024,
+            request: Duration::from_secs(config.limits.request_s.into()),
+        };
+        Self { database, shared: Arc::new(shared) }
+    }
+}
+
+/// All routes of the HTTPS site. Layers are listed from the innermost to the outermost.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .merge(posts::routes())
+        .merge(health::routes())
+        .merge(assets::routes())
+        .fallback(|| async { error::Error::NotFound })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(DefaultBodyLimit::max(site.shared.body_bytes))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request))
+        .layer(csrf::layer())
+        .layer(from_fn_with_state(site.clone(), host::check))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(error::pages))
+        .layer(from_fn(headers::secure))
+        .layer(from_fn(observe::request))
+        .with_state(site)
+}

@@ -1,0 +1,146 @@
+//! The one HTTP error, and the page that every refusal becomes.
+//!
+//! Invariant: causes go to the log, never to the client; a refusal without a body of its own gets a page that says
+//! what happened and carries the request id.
+
+use std::any::Any;
+use std::borrow::Cow;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::extract::rejection::FormRejection;
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+
+use super::observe::RequestId;
+use crate::db;
+use crate::log::chain;
+
+/// When a visitor may try again while the database is away. (It is tried twice a second in the background.)
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
+
+/// What a handler may answer instead of a page.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing lives at this path.
+    #[error("not found")]
+    NotFound,
+    /// The request is for a host that is not this site.
+    #[error("misdirected request")]
+    Misdirected,
+    /// The path and query are longer than the limit.
+    #[error("URI too long")]
+    UriTooLong,
+    /// A form that cannot be read.
+    #[error("form refused")]
+    Form(#[from] FormRejection),
+    /// MySQL.
+    #[error("no answer from the database")]
+    Database(#[from] db::Error),
+    /// A template failed: a mistake of ours.
+    #[error("page cannot be written")]
+    Template(#[from] askama::Error),
+}
+
+/// For the page of a refusal: why, in a sentence for the visitor. Travels in the response's extensions.
+#[derive(Clone, Debug)]
+pub struct Reason(pub Cow<'static, str>);
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::Form(rejection) => rejection.status(),
+            Self::Database(db::Error::Away(_) | db::Error::Slow) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Database(db::Error::Statement(_)) | Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Form(rejection) => Some(Reason(rejection.body_text().into())),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(error = chain(&self), status = status.as_u16());
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        if let Some(reason) = self.reason() {
+            response.extensions_mut().insert(reason);
+        }
+        response
+    }
+}
+
+/// What a panic in a handler becomes, where panics unwind. (A machine's program aborts instead, and is restarted.)
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Gives every refusal that has no body of its own a page.
+pub(super) async fn pages(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+    let response = next.run(request).await;
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    if refused && !response.headers().contains_key(CONTENT_TYPE) { page(response, &id) } else { response }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct Page<'a> {
+    status: u16,
+    title: &'static str,
+    reason: &'a str,
+    request_id: &'a str,
+}
+
+fn page(response: Response, id: &RequestId) -> Response {
+    let (mut parts, _) = response.into_parts();
+    let (title, default) = words(parts.status);
+    let reason = parts.extensions.get::<Reason>().map_or(default, |reason| &reason.0);
+    let page = Page { status: parts.status.as_u16(), title, reason, request_id: id.as_str() };
+    let body = page.render().unwrap_or_else(|_| title.to_owned());
+    let (html, body) = Html(body).into_response().into_parts();
+    parts.headers.extend(html.headers);
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if parts.status == StatusCode::SERVICE_UNAVAILABLE {
+        parts.headers.insert(RETRY_AFTER, RETRY_AFTER_S);
+    }
+    Response::from_parts(parts, body)
+}
+
+/// A title and a sentence for each refusal that this site gives.
+fn words(status: StatusCode) -> (&'static str, &'static str) {
+    match status.as_u16() {
+        400 => ("Bad request", "The request could not be understood."),
+        403 => ("Refused", "This request is not allowed."),
+        404 => ("Not found", "There is no page at this address."),
+        405 => ("Method not allowed", "This address does not accept that kind of request."),
+        408 => ("Too slow", "The request took too long to arrive."),
+        413 => ("Too large", "The request is larger than this site accepts."),
+        414 => ("Address too long", "The address is longer than this site accepts."),
+        415 => ("Unsupported format", "The form was sent in a format that this site does not read."),
+        421 => ("Wrong host", "This server does not serve that host name."),
+        422 => ("Not accepted", "Something in the form cannot be accepted."),
+        429 => ("Too many requests", "Please wait a moment and try again."),
+        431 => ("Headers too large", "The request's headers are larger than this site accepts."),
+        503 => {
+            ("Back in a moment", "The database is away. Nothing was lost: please try again in a few seconds.")
+        }
+        status if status >= 500 => ("Something broke", "The fault is ours, and it has been logged."),
+        _ => ("Refused", "The request was refused."),
+    }
+}

@@ -1,0 +1,36 @@
+//! The virtual host check: only requests for this site's name are answered, and only with an address of sane length.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::HOST;
+
+use super::error::Error;
+use super::{Site, health};
+
+/// Refuses a request for another host (421) or with an overlong address (414).
+/// Health checks come from load balancers, which know only addresses: those two paths are exempt.
+pub(super) async fn check(State(site): State<Site>, request: Request, next: Next) -> Response {
+    if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
+        return Error::UriTooLong.into_response();
+    }
+    if !health::PATHS.contains(&request.uri().path()) && !is_for(&request, &site.shared.host) {
+        return Error::Misdirected.into_response();
+    }
+    next.run(request).await
+}
+
+/// HTTP/2 sends the host in the target (`:authority`), HTTP/1.1 in a header; when both are there they must agree.
+fn is_for(request: &Request, host: &str) -> bool {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let header = headers.next().map(|value| value.to_str().unwrap_or_default());
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    let named = [header, target].into_iter().flatten().collect::<Vec<_>>();
+    headers.next().is_none() && !named.is_empty() && named.into_iter().all(|named| is_named(named, host))
+}
+
+/// Names are compared without regard to case (RFC 9110, 4.2.3). Any port will do: it may be forwarded.
+fn is_named(named: &str, host: &str) -> bool {
+    let (name, port) = named.split_once(':').unwrap_or((named, ""));
+    name.eq_ignore_ascii_case(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+}

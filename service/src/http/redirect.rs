@@ -1,0 +1,36 @@
+//! The plain HTTP listener: everything moves to HTTPS, nothing is read. Only `/healthz` is answered in place.
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode, Uri};
+
+use super::{Site, error, headers, health, host, observe};
+
+/// All routes of the plain HTTP site. The host was checked, so nobody is redirected on another site's behalf.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route(health::PATHS[0], get(health::alive))
+        .fallback(moved)
+        .layer(from_fn_with_state(site.clone(), host::check))
+        .layer(from_fn(error::pages))
+        .layer(from_fn(headers::secure))
+        .layer(from_fn(observe::request))
+        .with_state(site)
+}
+
+/// 308 keeps the method: a form that was posted here by mistake is posted again over HTTPS, not turned into a GET.
+async fn moved(State(site): State<Site>, uri: Uri) -> Response {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let port = match site.shared.public_port {
+        443 => String::new(),
+        port => format!(":{port}"),
+    };
+    match HeaderValue::try_from(format!("https://{}{port}{path}", site.shared.host)) {
+        Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The site: web server, application server and application files in one program.
+//!
+//! The library is the whole service, so that tests can send requests through its router without a socket; the binary
+//! only reads the configuration and starts it. It may not know the operating system it runs on, nor spawn processes.
+//!
+//! Invariant: all state that outlives a request is in MySQL, so any number of these may run, and any may die.
+
+pub mod assets;
+pub mod config;
+pub mod db;
+pub mod drain;
+pub mod http;
+pub mod log;
+pub mod server;

@@ -1,0 +1,63 @@
+//! Starts the service: `service [CONFIG]`, by default with `/boot/config.toml`.
+//!
+//! A refusal at start is one line on standard error and exit status 2; a drained service exits with 0.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use service::config::Config;
+use service::{drain, log, server};
+
+/// Where a machine's boot disk shows its configuration.
+const DEFAULT_CONFIG: &str = "/boot/config.toml";
+
+fn main() -> ExitCode {
+    let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(DEFAULT_CONFIG), PathBuf::from);
+    match start(&path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("service: refused: {}", log::chain(error.as_ref()));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::read(path)?;
+    log::init();
+    // The MySQL driver asks the process for its provider; everything of ours is handed one.
+    let provider = std::sync::Arc::unwrap_or_clone(tls::provider());
+    provider.install_default().map_err(|_| "a cryptography provider was installed already")?;
+    // One thread: a web machine has one virtual CPU, and a site grows by machines.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (trigger, drain) = drain::channel();
+        let server = server::Server::bind(config).await?;
+        stop_on_signal(trigger)?;
+        server.run(drain).await;
+        Ok(())
+    })
+}
+
+/// On a host, SIGTERM and Ctrl-C start the drain.
+#[cfg(unix)]
+fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        trigger.start();
+    });
+    Ok(())
+}
+
+/// A machine without signals drains when whoever holds the trigger says so; here nobody does yet.
+#[cfg(not(unix))]
+fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
+    std::mem::forget(trigger);
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! From sockets to the router: listeners, connection limit, TLS, HTTP/1.1 and HTTP/2, and the graceful end.
+//!
+//! Invariant: every accepted connection holds a permit until it is closed, so their number is bounded and the drain
+//! knows when the last one is gone.
+
+mod accept;
+mod activity;
+mod connection;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tls::rustls::pki_types::UnixTime;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{Config, Limits};
+use crate::db::Database;
+use crate::drain::Drain;
+use crate::http::{self, Site};
+use accept::Door;
+use connection::Connection;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configured certificate or key is not fit for the site.
+    #[error("`tls`")]
+    Identity(#[from] tls::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A service that holds its listeners and is ready to run.
+#[derive(Debug)]
+pub struct Server {
+    http: TcpListener,
+    https: TcpListener,
+    acceptor: Acceptor,
+    database: Database,
+    site: Site,
+    limits: Limits,
+}
+
+#[derive(Clone)]
+struct Acceptor(TlsAcceptor);
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Acceptor")
+    }
+}
+
+impl Server {
+    /// Checks the certificate and takes the ports. The database is not needed yet.
+    ///
+    /// # Errors
+    /// When the certificate, key or names do not fit, or a port is taken.
+    pub async fn bind(config: Config) -> Result<Self, Error> {
+        let chain = &config.tls.certificate_chain;
+        let key = config.tls.private_key.reveal();
+        let identity = tls::Identity::from_pem(chain, key, &[&config.host], UnixTime::now())?;
+        let database = Database::new(&config);
+        Ok(Self {
+            http: listen(config.listen.http).await?,
+            https: listen(config.listen.https).await?,
+            acceptor: Acceptor(TlsAcceptor::from(tls::server::config(&identity)?)),
+            site: Site::new(&config, database.clone()),
+            database,
+            limits: config.limits,
+        })
+    }
+
+    /// The addresses of the HTTP and the HTTPS listener: of use when port 0 was asked for.
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.http.local_addr()?, self.https.local_addr()?))
+    }
+
+    /// Serves until the drain, then until the last connection is closed or the drain's deadline is over.
+    pub async fn run(self, drain: Drain) {
+        if let Ok((http, https)) = self.addresses() {
+            tracing::info!(%http, %https, version = env!("CARGO_PKG_VERSION"), "serving");
+        }
+        let database = self.database.clone();
+        let migration = tokio::spawn(async move { database.migrate().await });
+        let connection = |acceptor, router: Router| {
+            Arc::new(Connection { acceptor, router, limits: self.limits.clone(), drain: drain.clone() })
+        };
+        let plain = connection(None, http::redirect(self.site.clone()));
+        let secure = connection(Some(self.acceptor.0), http::router(self.site));
+        let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
+        let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
+        // A listener's task ends by the drain only; it has no way to fail.
+        let _ = tokio::join!(plain, secure);
+        migration.abort();
+        tracing::info!("drained");
+    }
+}
+
+/// std's backlog of 128 holds: each place in it is a socket with buffers on some systems.
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.map_err(|source| Error::Listen { address, source })
+}

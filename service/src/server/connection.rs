@@ -1,0 +1,110 @@
+//! One connection: TLS, then HTTP/2 or HTTP/1.1 as agreed by ALPN, until it is done, idle or drained.
+//!
+//! Invariant: each phase has a limit in time, so a client that stops costs one permit for that time and nothing else.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::{Activity, Watched};
+use crate::config::Limits;
+use crate::drain::Drain;
+
+/// How long a connection may take to say goodbye once it was idle for too long.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What all connections of one listener share.
+pub(super) struct Connection {
+    /// `None`: plain HTTP.
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) router: Router,
+    pub(super) limits: Limits,
+    pub(super) drain: Drain,
+}
+
+impl Connection {
+    /// Serves it to its end. Whatever a client does wrong is its own affair and is not logged.
+    pub(super) async fn serve(&self, stream: TcpStream) {
+        // Answers are written whole: waiting to fill a packet would only delay their end.
+        let _ = stream.set_nodelay(true);
+        let activity = Activity::new();
+        let stream = Watched::new(stream, activity.clone());
+        match &self.acceptor {
+            None => self.http1(stream, &activity).await,
+            Some(acceptor) => self.https(acceptor, stream, &activity).await,
+        }
+    }
+
+    async fn https(&self, acceptor: &TlsAcceptor, stream: Watched<TcpStream>, activity: &Activity) {
+        let limit = seconds(self.limits.handshake_s);
+        let Ok(Ok(stream)) = tokio::time::timeout(limit, acceptor.accept(stream)).await else { return };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, activity).await;
+        } else {
+            self.http1(stream, activity).await;
+        }
+    }
+
+    async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        activity: &Activity,
+    ) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(seconds(self.limits.header_s))
+            .max_buf_size(self.limits.header_kib as usize * 1024)
+            .serve_connection(TokioIo::new(stream), self.service());
+        self.watch(connection, activity).await;
+    }
+
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        activity: &Activity,
+    ) {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.streams)
+            .max_header_list_size(self.limits.header_kib * 1024)
+            .serve_connection(TokioIo::new(stream), self.service());
+        self.watch(connection, activity).await;
+    }
+
+    fn service(&self) -> TowerToHyperService<Router> {
+        TowerToHyperService::new(self.router.clone())
+    }
+
+    /// Runs the connection until it ends; on the drain or when it is idle, asks it to end (HTTP/2: GOAWAY).
+    async fn watch<C: GracefulConnection>(&self, connection: C, activity: &Activity) {
+        let mut connection = pin!(connection);
+        let idle = seconds(self.limits.idle_s);
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = self.drain.started() => end(connection, activity.stopped(idle)).await,
+            () = activity.stopped(idle) => end(connection, tokio::time::sleep(FAREWELL)).await,
+        }
+    }
+}
+
+/// Finishes what was begun, or stops when the time is over.
+async fn end<C: GracefulConnection>(mut connection: Pin<&mut C>, over: impl Future<Output = ()>) {
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection => {}
+        () = over => {}
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
