@@ -1,0 +1,10 @@
+//! The db machine: Linux with MySQL 9.7, its data on a volume.
+//!
+//! The guest's own files lie in `image/linux/root`, laid out as in the guest; everything else in it is unpacked Debian
+//! packages of which no maintainer script has run. The same MySQL runs on the host ([`Mysqld`]).
+
+mod mysqld;
+mod tree;
+
+pub use mysqld::{Certificates, Mysqld};
+pub use tree::{Tree, host_tree};
