@@ -1,0 +1,96 @@
+//! Builds the application: the service for target hermit, linked with the kernel.
+//!
+//! It is built in a workspace of its own below `target/`: the checkout's crates by symbolic links, the ports patched
+//! in, and a lock file that follows the checkout's. The checkout's own manifest and lock file never see a port.
+//!
+//! Invariant: what the guest runs has the versions of the checkout's `Cargo.lock`, ports included.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::port::{self, Port};
+use crate::{Layout, Toolchain, command, layout, progress, remap};
+
+mod workspace;
+
+const TARGET: &str = "x86_64-unknown-hermit";
+
+/// The package and its binary.
+const SERVICE: &str = "service";
+
+/// Builds the application, unless it is built already, and returns the stripped ELF file. The same file with its
+/// symbols lies beside it, with `.debug` added to its name.
+///
+/// # Errors
+/// When a port does not apply or the service does not compile for the guest.
+pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path) -> Result<PathBuf> {
+    let step = progress::start("application");
+    let ports = port::all(layout)?;
+    for port in &ports {
+        step.update(port.title());
+        port.prepare(layout, toolchain)?;
+    }
+    let workspace = workspace::generate(layout, &ports)?;
+    step.update("compiling");
+    let binary = compile(layout, toolchain, &workspace, kernel)?;
+    let application = strip(layout, toolchain, &binary)?;
+    step.done(progress::size(fs::metadata(&application)?.len()));
+    Ok(application)
+}
+
+fn compile(layout: &Layout, toolchain: &Toolchain, workspace: &Path, kernel: &Path) -> Result<PathBuf> {
+    let target = layout.build("guest");
+    let mut cargo = toolchain.cargo();
+    cargo.current_dir(workspace).args(["rustc", "--release", "--target", TARGET, "--package", SERVICE]);
+    cargo.args(["--bin", SERVICE]).arg("--target-dir").arg(&target);
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=compiler-builtins-mem"]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(layout, toolchain).join("\u{1f}"));
+    cargo.env("CARGO_TARGET_X86_64_UNKNOWN_HERMIT_LINKER", toolchain.tool("ld.lld"));
+    cargo.arg("--").arg(format!("-Clink-arg={}", linked_kernel(workspace, kernel)?));
+    command::run(&mut cargo)?;
+    Ok(target.join(TARGET).join("release").join(SERVICE))
+}
+
+fn flags(layout: &Layout, toolchain: &Toolchain) -> Vec<String> {
+    let mut flags = remap::flags(layout, toolchain);
+    // Hermit's poll is level-triggered, and it has no epoll.
+    flags.extend(["--cfg".to_owned(), "mio_unsupported_force_poll_poll".to_owned()]);
+    flags
+}
+
+/// The kernel under a name that says its content, from the workspace: cargo links anew when the kernel changes, and
+/// the command line does not carry the checkout's path.
+fn linked_kernel(workspace: &Path, kernel: &Path) -> Result<String> {
+    let content = fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    let name = format!("hermit-{}.a", &port::sum(&content)[..16]);
+    workspace::link(kernel, &workspace.join(&name))?;
+    Ok(name)
+}
+
+/// The binary with its symbols, and without: only the latter goes into an image.
+fn strip(layout: &Layout, toolchain: &Toolchain, binary: &Path) -> Result<PathBuf> {
+    let application = layout.build("application").join(SERVICE);
+    let content = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    layout::replace_with(&application.with_extension("debug"), &content)?;
+    let stamp = application.with_extension("made-of");
+    let sum = port::sum(&content);
+    if application.exists() && fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sum) {
+        return Ok(application);
+    }
+    layout::replace(&application, |temporary| {
+        let mut strip = Command::new(toolchain.tool("llvm-objcopy"));
+        command::run(strip.arg("--strip-all").arg(binary).arg(temporary))
+    })?;
+    layout::replace_with(&stamp, sum.as_bytes())?;
+    Ok(application)
+}
+
+/// The manifest's lines that put the prepared ports in the place of the registry's crates.
+fn patches(ports: &[Port]) -> String {
+    let lines =
+        ports.iter().map(|port| format!("{} = {{ path = \"ports/{}\" }}\n", port.name(), port.title()));
+    format!("\n[patch.crates-io]\n{}", lines.collect::<String>())
+}
