@@ -99,7 +99,7 @@ impl Database {
     /// # Errors
     /// When not.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.ask(async |pool| sqlx::query("SELECT 1").execute(pool).await.map(drop)).await
+        self.ask(async |pool| sqlx::query!("SELECT 1 AS one").fetch_one(pool).await.map(drop)).await
     }
 
     /// Runs a query within the time that a request may wait, waiting for a free connection included.

@@ -1,12 +1,11 @@
-//! Table `posts`.
+//! Table `posts`. Its queries are checked when the program is compiled, against the descriptions in `.sqlx`.
 
-use sqlx::FromRow;
 use time::OffsetDateTime;
 
 use super::{Database, Error};
 
 /// A row.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Post {
     /// Ascending in the order of writing.
     pub id: u64,
@@ -25,10 +24,13 @@ impl Database {
     /// When the database is away.
     pub async fn newest_posts(&self, limit: u32) -> Result<Vec<Post>, Error> {
         self.ask(async |pool| {
-            sqlx::query_as("SELECT id, title, body, created_at FROM posts ORDER BY id DESC LIMIT ?")
-                .bind(limit)
-                .fetch_all(pool)
-                .await
+            sqlx::query_as!(
+                Post,
+                "SELECT id, title, body, created_at FROM posts ORDER BY id DESC LIMIT ?",
+                limit
+            )
+            .fetch_all(pool)
+            .await
         })
         .await
     }
@@ -39,7 +41,7 @@ impl Database {
     /// When the database is away; the row may then have been written or not.
     pub async fn add_post(&self, title: &str, body: &str) -> Result<u64, Error> {
         self.ask(async |pool| {
-            let insert = sqlx::query("INSERT INTO posts (title, body) VALUES (?, ?)").bind(title).bind(body);
+            let insert = sqlx::query!("INSERT INTO posts (title, body) VALUES (?, ?)", title, body);
             Ok(insert.execute(pool).await?.last_insert_id())
         })
         .await
