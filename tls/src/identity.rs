@@ -156,9 +156,15 @@ fn check_names(leaf: &CertificateDer<'_>, names: Names<'_>) -> Result<(), Error>
 fn wrong_name(name: &str, error: webpki::Error) -> Error {
     let presented = match error {
         webpki::Error::CertNotValidForName(context) if !context.presented.is_empty() => {
-            context.presented.join(", ")
+            context.presented.iter().map(|shown| plain(shown)).collect::<Vec<_>>().join(", ")
         }
         _ => "nothing".to_owned(),
     };
     Error::Name { name: name.to_owned(), presented }
+}
+
+/// The verifier shows a name as `DnsName("www.foobar.com")`.
+fn plain(shown: &str) -> &str {
+    let inner = shown.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(shown);
+    inner.trim_matches('"')
 }
