@@ -1,0 +1,88 @@
+//! What the loader must know of the application's ELF file before `hermit-entry` loads it.
+//!
+//! `hermit-entry` trusts its input and panics on a malformed file; this checks all that it relies on for memory.
+//! Invariant: an accepted program's segments lie within the file and within [`Program::image_bytes`].
+
+use goblin::elf64::header::{ELFCLASS64, ELFDATA2LSB, ELFMAG, ET_DYN, Header, SIZEOF_EHDR};
+use goblin::elf64::program_header::{PF_W, PF_X, PT_LOAD, ProgramHeader};
+
+use crate::{Range, Refusal};
+
+/// The largest program: a bound on the page tables that are set aside.
+pub const IMAGE_LIMIT_BYTES: u64 = 64 << 20;
+
+/// A checked program.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    headers: &'a [ProgramHeader],
+    /// What it takes in memory, from its first byte to its last.
+    pub image_bytes: u64,
+}
+
+/// What a page of memory may be used for, besides reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// It may be written.
+    pub write: bool,
+    /// It may be executed.
+    pub execute: bool,
+}
+
+impl<'a> Program<'a> {
+    /// Checks `file`.
+    ///
+    /// # Errors
+    /// When it is no position-independent program for this processor, or contradicts itself.
+    pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
+        let header: &Header =
+            plain::from_bytes(file).map_err(|_| Refusal::ApplicationUnfit("is too short"))?;
+        let fits = header.e_ident.starts_with(ELFMAG)
+            && header.e_ident[4] == ELFCLASS64
+            && header.e_ident[5] == ELFDATA2LSB
+            && header.e_machine == goblin::elf::header::EM_X86_64
+            && usize::from(header.e_ehsize) == SIZEOF_EHDR;
+        if !fits {
+            return Err(Refusal::ApplicationUnfit("is no program for x86-64"));
+        }
+        if header.e_type != ET_DYN {
+            return Err(Refusal::ApplicationUnfit("is not position-independent"));
+        }
+        let headers = headers(file, header).ok_or(Refusal::ApplicationUnfit("has no program headers"))?;
+        let image_bytes = image_bytes(file, headers).ok_or(Refusal::ApplicationUnfit("has bad segments"))?;
+        Ok(Self { headers, image_bytes })
+    }
+
+    /// The segments, as ranges of memory once the program lies at `start`.
+    pub fn segments(&self, start: u64) -> impl Iterator<Item = (Range, Access)> + Clone + 'a {
+        loaded(self.headers).map(move |header| {
+            let range = start + header.p_vaddr..start + header.p_vaddr + header.p_memsz;
+            let access = Access { write: header.p_flags & PF_W != 0, execute: header.p_flags & PF_X != 0 };
+            (range, access)
+        })
+    }
+}
+
+fn loaded(headers: &[ProgramHeader]) -> impl Iterator<Item = &ProgramHeader> + Clone {
+    headers.iter().filter(|header| header.p_type == PT_LOAD)
+}
+
+fn headers<'a>(file: &'a [u8], header: &Header) -> Option<&'a [ProgramHeader]> {
+    let sections = usize::try_from(header.e_shoff).ok()?.checked_add(usize::from(header.e_shnum) * 64)?;
+    let found = file.get(usize::try_from(header.e_phoff).ok()?..)?;
+    let found = plain::slice_from_bytes_len(found, usize::from(header.e_phnum)).ok()?;
+    (sections <= file.len() && header.e_shoff % 8 == 0).then_some(found)
+}
+
+/// The end of the last segment, if all segments are in order, without overlap, and within their limits.
+fn image_bytes(file: &[u8], headers: &[ProgramHeader]) -> Option<u64> {
+    let mut end = 0;
+    for header in loaded(headers) {
+        let in_file = header.p_offset.checked_add(header.p_filesz)? <= file.len() as u64;
+        let in_order = header.p_vaddr >= end && (end > 0 || header.p_vaddr == 0);
+        if !in_file || !in_order || header.p_filesz > header.p_memsz {
+            return None;
+        }
+        end = header.p_vaddr.checked_add(header.p_memsz)?;
+    }
+    (end > 0 && end <= IMAGE_LIMIT_BYTES).then_some(end)
+}

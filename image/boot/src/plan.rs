@@ -1,0 +1,108 @@
+//! Where the application goes. Pure arithmetic on the memory map.
+//!
+//! Invariant: the image lies in free memory, overlaps nothing that is still needed, and everything below it is
+//! invisible to the kernel, which takes only memory behind its own end.
+
+use crate::{Range, Ranges, Refusal};
+
+/// The kernel maps itself and all memory in pages of 2 MiB.
+pub const LARGE_PAGE_BYTES: u64 = 2 << 20;
+/// What must be left for the kernel's and the application's heaps. The service serves in less, but not for long.
+pub const LEAST_FREE_BYTES: u64 = 32 << 20;
+/// The kernel's trampoline for further processors takes 32-bit addresses, and so does direct boot.
+pub const REACH_BYTES: u64 = 4 << 30;
+
+/// A decision.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the application's image goes.
+    pub image: Range,
+    /// What the kernel may take.
+    pub free: Ranges,
+}
+
+/// Decides where an image of `image_bytes` goes, given the machine's `free` memory and the place of the file that
+/// it is loaded from. The file's own memory is free once it is loaded, so it counts as free.
+///
+/// # Errors
+/// When there is too little memory.
+pub fn decide(free: &Ranges, file: &Range, image_bytes: u64) -> Result<Plan, Refusal> {
+    let image = place(free, file, image_bytes).ok_or_else(|| too_small(free, image_bytes))?;
+    let mut left = free.clone();
+    left.remove(&(0..image.end.next_multiple_of(LARGE_PAGE_BYTES)));
+    if left.bytes() < LEAST_FREE_BYTES {
+        return Err(too_small(free, image_bytes));
+    }
+    Ok(Plan { image, free: left })
+}
+
+/// The lowest place on a large page's boundary, for what lies below is lost.
+fn place(free: &Ranges, file: &Range, image_bytes: u64) -> Option<Range> {
+    let mut usable = free.clone();
+    usable.remove(file);
+    let starts =
+        usable.iter().map(|range| range.start.next_multiple_of(LARGE_PAGE_BYTES).max(LARGE_PAGE_BYTES));
+    let mut images = starts.map(|start| start..start + image_bytes);
+    images.find(|image| usable.contain(image) && image.end <= REACH_BYTES)
+}
+
+/// The highest place for `bytes` within reach, page-aligned.
+#[must_use]
+pub fn top(free: &Ranges, bytes: u64) -> Option<Range> {
+    let ends = free.iter().rev().map(|range| (range.start, range.end.min(REACH_BYTES)));
+    let mut places = ends.filter_map(|(start, end)| {
+        let place = end.checked_sub(bytes)? & !(crate::ranges::PAGE_BYTES - 1);
+        (place >= start).then_some(place..place + bytes)
+    });
+    places.next()
+}
+
+fn too_small(free: &Ranges, image_bytes: u64) -> Refusal {
+    // What firmware keeps for itself is at most a few dozen MiB; clouds and QEMU sell memory in steps of 64.
+    const STEP_MIB: u64 = 64;
+    let needs_mib = (2 * image_bytes + LEAST_FREE_BYTES >> 20).next_multiple_of(STEP_MIB);
+    let has_mib = free.bytes() >> 20;
+    let needs_mib = needs_mib.max((has_mib + 1).next_multiple_of(STEP_MIB)).max(128);
+    Refusal::MemoryTooSmall { has_mib, needs_mib }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn set(ranges: &[Range]) -> Ranges {
+        let mut set = Ranges::new();
+        ranges.iter().cloned().for_each(|range| set.insert(range));
+        set
+    }
+
+    #[test]
+    fn the_image_goes_to_the_lowest_large_page_and_the_rest_stays_free() {
+        let plan = decide(&set(&[2 * MIB..128 * MIB]), &(120 * MIB..128 * MIB), 9 * MIB + 5).unwrap();
+        assert_eq!(plan.image, 2 * MIB..11 * MIB + 5);
+        assert_eq!(plan.free.iter().next(), Some(12 * MIB..128 * MIB));
+    }
+
+    #[test]
+    fn holes_and_the_file_itself_are_stepped_over() {
+        let free = set(&[MIB..8 * MIB, 9 * MIB + 1..100 * MIB]);
+        let plan = decide(&free, &(9 * MIB..20 * MIB + 9), 10 * MIB).unwrap();
+        assert_eq!(plan.image, 22 * MIB..32 * MIB);
+        assert!(!plan.free.contain(&(10 * MIB..11 * MIB)));
+    }
+
+    #[test]
+    fn too_little_memory_is_refused_with_what_would_do() {
+        let refused = decide(&set(&[2 * MIB..40 * MIB]), &(30 * MIB..38 * MIB), 9 * MIB).unwrap_err();
+        assert_eq!(refused, Refusal::MemoryTooSmall { has_mib: 38, needs_mib: 128 });
+    }
+
+    #[test]
+    fn the_top_is_within_reach() {
+        let free = set(&[2 * MIB..3 * MIB, 5 * MIB..5000 * MIB]);
+        assert_eq!(top(&free, MIB + 1), Some(4094 * MIB + 0xff000..4095 * MIB + 0xff001));
+        assert_eq!(top(&set(&[2 * MIB..3 * MIB]), 2 * MIB), None);
+    }
+}
