@@ -152,6 +152,16 @@ impl Socket {
     pub fn set_recv_buffer_size(&self, _size: usize) -> io::Result<()> {
         unsupported()
     }
+
+    /// Not on Hermit.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        unsupported()
+    }
+
+    /// Not on Hermit.
+    pub fn set_tos_v4(&self, _tos: u32) -> io::Result<()> {
+        unsupported()
+    }
 }
 
 impl AsRawFd for Socket {
@@ -199,12 +209,27 @@ impl<'s, S: AsFd> From<&'s S> for SockRef<'s> {
 
 impl SockRef<'_> {
     /// Not on Hermit.
+    pub fn peek_sender(&self) -> io::Result<SockAddr> {
+        unsupported()
+    }
+
+    /// Not on Hermit.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         unsupported()
     }
 
     /// Not on Hermit.
     pub fn set_linger(&self, _duration: Option<Duration>) -> io::Result<()> {
+        unsupported()
+    }
+
+    /// Not on Hermit.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        unsupported()
+    }
+
+    /// Not on Hermit.
+    pub fn set_tos_v4(&self, _tos: u32) -> io::Result<()> {
         unsupported()
     }
 }
