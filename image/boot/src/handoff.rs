@@ -179,12 +179,12 @@ unsafe fn jump(root: u64, entry: u64, info: &'static RawBootInfo) -> ! {
             "mov cr3, {root}",
             "mov rsp, {stack}",
             "xor ebp, ebp",
-            "xor esi, esi",
             "jmp {entry}",
             root = in(reg) root,
             stack = in(reg) stack,
             entry = in(reg) entry,
             in("rdi") info,
+            in("rsi") 0,
             options(noreturn),
         )
     }
