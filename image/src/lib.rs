@@ -10,6 +10,7 @@ pub mod disk;
 pub mod guest;
 pub mod kernel;
 pub mod layout;
+pub mod loader;
 pub mod machine;
 pub mod port;
 pub mod progress;
@@ -17,6 +18,7 @@ mod remap;
 pub mod stack;
 pub mod toolchain;
 pub mod wait;
+pub mod web;
 
 pub use layout::Layout;
 pub use stack::Stack;

@@ -23,6 +23,8 @@ pub enum Refusal {
     ConfigurationBroken,
     /// The configuration file has more than [`crate::texts::CONFIGURATION_LIMIT_BYTES`].
     ConfigurationTooLong,
+    /// The loader itself is not what was built.
+    LoaderBroken,
     /// The machine has too little memory.
     MemoryTooSmall {
         /// What the machine has, in MiB.
@@ -50,6 +52,7 @@ impl fmt::Display for Refusal {
             Self::ConfigurationTooLong => {
                 f.write_str("the configuration file is larger than 64 KiB: place a smaller one on this disk")
             }
+            Self::LoaderBroken => write!(f, "the loader is damaged: {REWRITE}"),
             Self::MemoryTooSmall { has_mib, needs_mib } => {
                 write!(f, "{has_mib} MiB of memory are too little: give the machine {needs_mib} MiB")
             }

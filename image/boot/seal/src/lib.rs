@@ -39,13 +39,19 @@ impl fmt::Display for Broken {
     }
 }
 
+/// The sum by which seals find damage.
+#[must_use]
+pub fn sum(content: &[u8]) -> u128 {
+    XxHash3_128::oneshot(content)
+}
+
 /// The trailer to append to `content`.
 #[must_use]
 pub fn trailer(content: &[u8]) -> [u8; TRAILER_BYTES] {
     let mut trailer = [0; TRAILER_BYTES];
     trailer[..16].copy_from_slice(MAGIC);
     trailer[16..24].copy_from_slice(&(content.len() as u64).to_le_bytes());
-    trailer[24..].copy_from_slice(&XxHash3_128::oneshot(content).to_le_bytes());
+    trailer[24..].copy_from_slice(&sum(content).to_le_bytes());
     trailer
 }
 
@@ -64,7 +70,7 @@ pub fn open(sealed: &[u8]) -> Result<&[u8], Broken> {
 /// The line to append to the text `content`, which must be empty or end with a line feed.
 #[must_use]
 pub fn line(content: &[u8]) -> [u8; LINE_BYTES] {
-    let sum = XxHash3_128::oneshot(content);
+    let sum = sum(content);
     let mut line = [b'\n'; LINE_BYTES];
     line[..17].copy_from_slice(LINE);
     for (place, digit) in line[17..49].iter_mut().enumerate() {

@@ -9,8 +9,8 @@ use uefi::CStr16;
 use uefi::boot::{AllocateType, MemoryType, allocate_pages};
 use uefi::proto::media::file::{Directory, File, FileAttribute, FileMode, RegularFile};
 
-/// The largest file of an application: as for its image in memory.
-const APPLICATION_LIMIT_BYTES: u64 = boot::elf::IMAGE_LIMIT_BYTES;
+/// The largest file that is read: as for an application's image in memory.
+const FILE_LIMIT_BYTES: u64 = boot::elf::IMAGE_LIMIT_BYTES;
 
 /// The file is longer than the place for it, or cannot be read.
 #[derive(Debug)]
@@ -55,13 +55,22 @@ pub(crate) fn read_into<'a>(
     read_whole(&mut file, place, len).map(Some)
 }
 
-/// Reads the application's file into memory of its own.
+/// Checks the loader's own file, for the firmware does not. A loader that was started from elsewhere is not asked.
+pub(crate) fn check_loader(disk: &mut Directory) -> Result<(), Refusal> {
+    let Some(mut file) = open(disk, uefi::cstr16!(r"\EFI\BOOT\BOOTX64.EFI")) else { return Ok(()) };
+    let file = read_to_memory(&mut file, Refusal::LoaderBroken)?;
+    seal::open(file).map(|_| ()).map_err(|_| Refusal::LoaderBroken)
+}
+
+/// Reads the application's file.
 pub(crate) fn read_application(disk: &mut Directory) -> Result<&'static [u8], Refusal> {
     let mut file = open(disk, uefi::cstr16!(r"\bootstack\application")).ok_or(Refusal::ApplicationMissing)?;
-    let size = size_bytes(&mut file).map_err(|_| Refusal::ApplicationUnreadable)?;
-    if size > APPLICATION_LIMIT_BYTES {
-        return Err(Refusal::ApplicationUnfit("is larger than 64 MiB"));
-    }
+    read_to_memory(&mut file, Refusal::ApplicationUnreadable)
+}
+
+/// Reads a file into memory of its own, below 4 GiB.
+fn read_to_memory(file: &mut RegularFile, unreadable: Refusal) -> Result<&'static [u8], Refusal> {
+    let size = size_bytes(file).ok().filter(|size| *size <= FILE_LIMIT_BYTES).ok_or(unreadable)?;
     let (len, pages) = (size as usize, size.div_ceil(PAGE_BYTES).max(1) as usize);
     let kind = AllocateType::MaxAddress(REACH_BYTES - 1);
     let small = Refusal::MemoryTooSmall { has_mib: crate::memory::now()?.bytes() >> 20, needs_mib: 128 };
@@ -71,5 +80,5 @@ pub(crate) fn read_application(disk: &mut Directory) -> Result<&'static [u8], Re
         start.as_ptr().write_bytes(0, len);
         slice::from_raw_parts_mut(start.as_ptr(), len)
     };
-    read_whole(&mut file, place, len).map_err(|Unreadable| Refusal::ApplicationUnreadable)
+    read_whole(file, place, len).map_err(|Unreadable| unreadable)
 }

@@ -118,7 +118,19 @@ unsafe extern "C" {
     static loader_start: u8;
     static loader_code_end: u8;
     static loader_constants_end: u8;
+    static loader_sum: u8;
     static loader_end: u8;
+}
+
+/// Whether the loader is as it was built, by the sum at its file's end. It must be asked before data is written to.
+pub(crate) fn is_whole() -> bool {
+    let start = &raw const loader_start;
+    let sum = &raw const loader_sum;
+    // Safety: the linker script puts the file's bytes from `loader_start` on, the sum at their end.
+    unsafe {
+        let content = core::slice::from_raw_parts(start, sum as usize - start as usize);
+        seal::sum(content) == sum.cast::<u128>().read_unaligned()
+    }
 }
 
 /// The end of the loader in memory.

@@ -45,6 +45,9 @@ unsafe extern "C" fn loader_main(magic: u32, information: u32) -> ! {
 }
 
 unsafe fn start(magic: u32, information: u32) -> Result<Refusal, Refusal> {
+    if !entry::is_whole() {
+        return Err(Refusal::LoaderBroken);
+    }
     const ACPI: Refusal = Refusal::MachineUnfit("no ACPI tables found: give the machine ACPI");
     // Safety: the entry code has mapped the first 4 GiB; multiboot loaders run after a PC's BIOS.
     let (information, root) = unsafe { (Information::at(magic, information)?, Root::search().ok_or(ACPI)?) };
