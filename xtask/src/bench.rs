@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: figures of this host, as tables for a person and JSON for a program.
+//!
+//! It judges nothing: a figure is compared only with others of the same run. Invariant: the ways that are compared are
+//! measured in turns, so that a busy moment of the host hits all of them.
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+mod boot;
+mod figures;
+
+/// Measure
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Boot(boot::Boots),
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> Result<()> {
+        match &self.what {
+            What::Boot(boots) => boots.run(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask dev`: the service on this host against the real MySQL, without a machine.
+//!
+//! For the seconds between an edit and its effect; only `up` shows how the site behaves on Hermit. Invariant: both
+//! programs end when this one does, and the data stay under `target` for the next time.
+use std::path::Path;
+use std::process::Command;
+
+use ::image::machine::check_free;
+use ::image::{Layout, Stack, command};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::build::Packages;
+use crate::endpoint::Endpoint;
+use crate::mysql::Mysql;
+use crate::preflight::{self, Purpose};
+use crate::site::{Places, Site, write_secret};
+
+/// Run the service on this host against the real MySQL, without a machine
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Port on 127.0.0.1 for HTTPS
+    #[arg(long, default_value_t = 8443, value_parser = clap::value_parser!(u16).range(1..))]
+    https_port: u16,
+    /// Port on 127.0.0.1 for HTTP, which redirects to HTTPS
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    http_port: u16,
+    /// Port on 127.0.0.1 for MySQL
+    #[arg(long, default_value_t = 13306, value_parser = clap::value_parser!(u16).range(1..))]
+    mysql_port: u16,
+    #[command(flatten)]
+    preflight: preflight::Flags,
+    #[command(flatten)]
+    packages: Packages,
+}
+
+impl Dev {
+    pub(crate) fn run(&self) -> Result<()> {
+        let layout = Layout::here()?;
+        let stack = Stack::load(&layout)?;
+        self.check_ports()?;
+        preflight::check(&layout, &[Purpose::Build], self.preflight)?;
+        let site = Site::open(&layout, &stack)?;
+        let folder = layout.run().join("dev");
+        let _mysql = Mysql::start(&layout, self.packages.policy(), &site, &folder, self.mysql_port)?;
+        let config = folder.join("config.toml");
+        write_secret(
+            &config,
+            &site.config(&self.places(&self.address(self.http_port), &self.address(self.https_port)))?,
+        )?;
+        let endpoint = Endpoint::on_loopback(&stack.host, self.https_port, self.http_port, &site.root_path());
+        println!("\n{}\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.url(), endpoint.curl());
+        serve(&layout, &config)
+    }
+
+    fn check_ports(&self) -> Result<()> {
+        let ports = [
+            ("--https-port", self.https_port),
+            ("--http-port", self.http_port),
+            ("--mysql-port", self.mysql_port),
+        ];
+        ports.iter().try_for_each(|(flag, port)| {
+            check_free(*port).with_context(|| format!("choose another port with {flag}"))
+        })
+    }
+
+    fn address(&self, port: u16) -> String {
+        format!("127.0.0.1:{port}")
+    }
+
+    fn places<'a>(&self, http: &'a str, https: &'a str) -> Places<'a> {
+        Places {
+            http,
+            https,
+            public_port: self.https_port,
+            database_host: "127.0.0.1",
+            database_port: self.mysql_port,
+        }
+    }
+}
+
+/// The service's log goes to this terminal.
+fn serve(layout: &Layout, config: &Path) -> Result<()> {
+    let mut cargo: Command = command::cargo(Path::new("cargo"));
+    cargo.current_dir(layout.root());
+    cargo.args(["run", "--quiet", "--package", "service", "--bin", "service", "--"]).arg(config);
+    let status = cargo.status().context("cannot start cargo")?;
+    ensure!(status.success(), "the service ended ({status})");
+    Ok(())
+}

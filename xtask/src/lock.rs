@@ -1,0 +1,115 @@
+//! One at a time: a build of a checkout, and a change of its running stack.
+//!
+//! The kernel drops a lock with its holder, however that dies, so there are no stale locks. Invariant: a lock file is
+//! never removed, and its text (the holder's process id) is for people only.
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::Path;
+use std::process;
+
+use ::image::{Layout, progress};
+use anyhow::{Context, Result, bail};
+
+/// Held while it lives.
+#[must_use]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// The right to build in this checkout; waits for another builder, and says so.
+pub(crate) fn build(layout: &Layout) -> Result<Lock> {
+    let path = layout.target().join("build.lock");
+    let file = open(&path)?;
+    if !try_lock(&file, &path)? {
+        progress::note(format!("{} is building in this checkout: waiting for it", holder(&path)));
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    clear_partial(layout.target())?;
+    held(file, &path)
+}
+
+/// The right to start and stop the stack of this checkout.
+pub(crate) fn stack(layout: &Layout) -> Result<Lock> {
+    let path = layout.target().join("stack.lock");
+    let file = open(&path)?;
+    if !try_lock(&file, &path)? {
+        bail!("{} starts or stops the stack of this checkout: wait until it is done", holder(&path));
+    }
+    held(file, &path)
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn held(mut file: File, path: &Path) -> Result<Lock> {
+    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
+    noted.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(Lock { _file: file })
+}
+
+fn holder(path: &Path) -> String {
+    let id = fs::read_to_string(path).unwrap_or_default();
+    let id = id.trim();
+    if id.is_empty() {
+        "another `cargo xtask`".to_owned()
+    } else {
+        format!("another `cargo xtask` (process {id})")
+    }
+}
+
+/// Clears what interrupted builds left: files that never got their final names (`image::layout::replace`).
+fn clear_partial(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".partial-") && path.is_file() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    let images = folder.join("images");
+    if folder != images && images.is_dir() { clear_partial(&images) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_change_of_the_stack_is_refused_with_the_first_ones_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::below(folder.path());
+        let first = stack(&layout).unwrap();
+        let refused = stack(&layout).err().unwrap().to_string();
+        assert!(refused.contains(&format!("(process {})", process::id())), "{refused}");
+        drop(first);
+        let _second = stack(&layout).unwrap();
+    }
+
+    #[test]
+    fn what_an_interrupted_build_left_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::below(folder.path());
+        fs::create_dir_all(layout.images()).unwrap();
+        let (left, whole) = (layout.images().join(".partial-Xy"), layout.images().join("web.raw"));
+        fs::write(&left, "").unwrap();
+        fs::write(&whole, "").unwrap();
+        let _lock = build(&layout).unwrap();
+        assert!(!left.exists() && whole.exists());
+    }
+}

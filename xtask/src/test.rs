@@ -1,0 +1,68 @@
+//! `cargo xtask test`: every test there is: fast ones, SQL on a real MySQL, booted machines, power cuts.
+//!
+//! What a test claims is the other rooms' business; here stands what each is given. Invariant: nothing that belongs to
+//! the user's own stack is touched: databases, volumes and ports are the tests' own.
+use std::fs;
+
+use ::image::machine::free_port;
+use ::image::{Layout, Stack};
+use anyhow::{Context, Result};
+use clap::Args;
+use xshell::Shell;
+
+use crate::build::{self, Packages};
+use crate::check::{self, cargo};
+use crate::mysql::Mysql;
+use crate::preflight::{self, Purpose};
+use crate::site::{Site, write_secret};
+
+/// How often `--long` tells the machines' stories: each time with other moments for power cuts and other damage.
+const LONG_ROUNDS: u32 = 10;
+/// Names the file with the database for the service's tests.
+const DATABASE: &str = "BOOTSTACK_TEST_DATABASE";
+
+/// Run every test: fast ones, real MySQL, booted machines, power cuts
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Boot and cut the machines ten times over, with other random places and moments each time
+    #[arg(long)]
+    long: bool,
+    #[command(flatten)]
+    preflight: preflight::Flags,
+    #[command(flatten)]
+    packages: Packages,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<()> {
+        let layout = Layout::here()?;
+        let stack = Stack::load(&layout)?;
+        preflight::check(&layout, &[Purpose::Judge, Purpose::Build, Purpose::Boot], self.preflight)?;
+        check::check(&layout)?;
+        let shell = Shell::new()?;
+        shell.change_dir(layout.root());
+        self.database(&layout, &stack, &shell)?;
+        build::all(&layout, self.packages.policy())?;
+        for _ in 0..if self.long { LONG_ROUNDS } else { 1 } {
+            cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
+        }
+        Ok(())
+    }
+
+    /// The service's queries and migrations on a MySQL of their own.
+    fn database(&self, layout: &Layout, stack: &Stack, shell: &Shell) -> Result<()> {
+        let folder = layout.run().join("test-database");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        let site = Site::open(&Layout::below(&folder), stack)?;
+        let port = free_port()?;
+        let _mysql = Mysql::start(layout, self.packages.policy(), &site, &folder, port)?;
+        let config = folder.join("database.toml");
+        write_secret(&config, &site.database_config("127.0.0.1", port)?)?;
+        let arguments =
+            ["test", "--package", "service", "--features", "database-tests", "--test", "database"];
+        cargo(shell, &arguments).env(DATABASE, &config).run()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! One HTTPS request, as a visitor with the given root would make it: certificate and name verified.
+//!
+//! It knows no pages but the two paths by which any operator asks a web machine how it is. Invariant: an answer
+//! counts only over a verified connection, and no visit takes longer than its timeouts.
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tls::rustls::pki_types::ServerName;
+use tls::rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+/// Answers 200 while the service lives.
+pub(crate) const LIVES: &str = "/healthz";
+/// Answers 200 once the database answers too.
+pub(crate) const READY: &str = "/readyz";
+
+/// A new connection is answered within milliseconds, or not at all while a machine boots.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A handshake and an answer of an emulated machine under load.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest status line read.
+const STATUS_LINE_BYTES_MAX: u64 = 1024;
+
+/// Who visits, and where.
+pub(crate) struct Visitor {
+    address: SocketAddr,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+}
+
+impl Visitor {
+    /// A visitor of `host` who finds it at this port of 127.0.0.1 and trusts `root` (PEM) only.
+    pub(crate) fn new(host: &str, port: u16, root: &str) -> Result<Self> {
+        let name =
+            ServerName::try_from(host.to_owned()).with_context(|| format!("{host:?} is no host name"))?;
+        let config = tls::client::config(root, &[b"http/1.1"])?;
+        Ok(Self { address: (Ipv4Addr::LOCALHOST, port).into(), name, config })
+    }
+
+    /// The status of the answer to `GET path`.
+    pub(crate) fn get(&self, path: &str) -> Result<u16> {
+        let socket = TcpStream::connect_timeout(&self.address, CONNECT_TIMEOUT)?;
+        socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        socket.set_nodelay(true)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone())?;
+        let mut stream = StreamOwned::new(connection, socket);
+        let host = self.name.to_str();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").map_err(plain)?;
+        let mut line = String::new();
+        BufReader::new(stream.take(STATUS_LINE_BYTES_MAX)).read_line(&mut line).map_err(plain)?;
+        status(&line)
+    }
+}
+
+fn status(line: &str) -> Result<u16> {
+    let code = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    code.and_then(|code| code.parse().ok()).with_context(|| format!("no HTTP/1.1 answer: {line:?}"))
+}
+
+/// A timeout of a socket is reported as `EAGAIN`, which says nothing to a person.
+fn plain(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock => std::io::Error::new(ErrorKind::TimedOut, "no answer in time"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_status_line_is_an_answer() {
+        assert_eq!(status("HTTP/1.1 200 OK\r\n").unwrap(), 200);
+        for line in ["", "HTTP/1.1 ", "HTTP/1.1 2", "SSH-2.0-OpenSSH", "HTTP/1.1 ééé"] {
+            assert!(status(line).is_err(), "{line:?}");
+        }
+    }
+}
