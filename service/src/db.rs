@@ -146,3 +146,23 @@ fn pool(limits: &Limits) -> MySqlPoolOptions {
             })
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_login_is_the_databases_state_and_a_wrong_statement_is_ours() {
+        for (sqlstate, ours) in [
+            ("28000", false),
+            ("08004", false),
+            ("70100", false),
+            ("42S02", true),
+            ("23000", true),
+            ("HY000", true),
+        ] {
+            assert_eq!(refusal_is_ours(Some(sqlstate)), ours, "{sqlstate}");
+        }
+        assert!(refusal_is_ours(None));
+    }
+}

@@ -11,17 +11,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
+use tls::rustls::ServerConfig;
 use tls::rustls::pki_types::UnixTime;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, Limits};
 use crate::db::Database;
 use crate::drain::Drain;
 use crate::http::{self, Site};
 use accept::Door;
-use connection::Connection;
+pub use connection::Connection;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,19 +44,10 @@ pub enum Error {
 pub struct Server {
     http: TcpListener,
     https: TcpListener,
-    acceptor: Acceptor,
+    tls: Arc<ServerConfig>,
     database: Database,
     site: Site,
     limits: Limits,
-}
-
-#[derive(Clone)]
-struct Acceptor(TlsAcceptor);
-
-impl std::fmt::Debug for Acceptor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Acceptor")
-    }
 }
 
 impl Server {
@@ -73,7 +63,7 @@ impl Server {
         Ok(Self {
             http: listen(config.listen.http).await?,
             https: listen(config.listen.https).await?,
-            acceptor: Acceptor(TlsAcceptor::from(tls::server::config(&identity)?)),
+            tls: tls::server::config(&identity)?,
             site: Site::new(&config, database.clone()),
             database,
             limits: config.limits,
@@ -95,11 +85,8 @@ impl Server {
         }
         let database = self.database.clone();
         let migration = tokio::spawn(async move { database.migrate().await });
-        let connection = |acceptor, router: Router| {
-            Arc::new(Connection { acceptor, router, limits: self.limits.clone(), drain: drain.clone() })
-        };
-        let plain = connection(None, http::redirect(self.site.clone()));
-        let secure = connection(Some(self.acceptor.0), http::router(self.site));
+        let plain = Connection::plain(http::redirect(self.site.clone()), self.limits.clone(), drain.clone());
+        let secure = Connection::secure(self.tls, http::router(self.site), self.limits, drain);
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
         let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
         // A listener's task ends by the drain only; it has no way to fail.

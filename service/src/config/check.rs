@@ -122,5 +122,41 @@ fn limits(limits: &Limits) -> Result<(), String> {
             return Err(format!("`limits.{name}` is {value}: it must be from {least} to {most}"));
         }
     }
+    // Nothing moves on a connection while its request is worked on.
+    if idle_s < request_s {
+        return Err(format!(
+            "`limits.idle_s` is {idle_s}: it must not be less than `limits.request_s`, {request_s}"
+        ));
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::config::{Database, Listen, Tls};
+
+    /// serde's refusal of an unknown key lists the keys of the struct.
+    fn keys_of<T: DeserializeOwned>() -> Vec<String> {
+        let error = toml::from_str::<T>("no_such_key = 1").err().map(|error| error.message().to_owned());
+        let (_, names) =
+            error.as_deref().and_then(|text| text.split_once("expected ")).expect("an unknown field");
+        names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_known_keys_are_those_of_the_structs() {
+        let structs = [
+            keys_of::<Config>(),
+            keys_of::<Listen>(),
+            keys_of::<Tls>(),
+            keys_of::<Database>(),
+            keys_of::<Limits>(),
+        ];
+        for ((section, keys), fields) in KEYS.into_iter().zip(structs) {
+            assert_eq!(fields, keys, "section {section:?}");
+        }
+    }
 }

@@ -54,3 +54,73 @@ fn quality(text: &str) -> Option<u16> {
 pub(super) fn matches(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item) == etag)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OFFERED: &[Encoded] = &[
+        Encoded { encoding: "br", bytes: b"" },
+        Encoded { encoding: "gzip", bytes: b"" },
+        Encoded { encoding: "identity", bytes: b"" },
+    ];
+
+    fn chosen(accepted: &str) -> &'static str {
+        choose(OFFERED, Some(accepted)).encoding
+    }
+
+    #[test]
+    fn the_clients_weights_come_before_our_order() {
+        for (accepted, encoding) in [
+            ("gzip, deflate, br, zstd", "br"),
+            ("gzip, br;q=0.5", "gzip"),
+            ("br;q=0, *", "gzip"),
+            ("*", "br"),
+            ("*;q=0", "identity"),
+            ("BR", "br"),
+            ("deflate", "identity"),
+            ("", "identity"),
+            ("br;q=0.001", "br"),
+            ("br;q=1.001", "identity"),
+            ("br;q=nan", "identity"),
+        ] {
+            assert_eq!(chosen(accepted), encoding, "{accepted:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_header_the_plain_file_is_sent() {
+        assert_eq!(choose(OFFERED, None).encoding, "identity");
+    }
+
+    #[test]
+    fn an_entity_tag_is_found_in_a_list_only_whole() {
+        assert!(matches(r#""a", W/"b""#, r#""b""#));
+        assert!(matches("*", r#""b""#));
+        assert!(!matches(r#""abc""#, r#""b""#));
+        assert!(!matches("b", r#""b""#));
+    }
+
+    proptest! {
+        #[test]
+        fn an_excluded_encoding_is_never_chosen(before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
+            // A duplicate before the exclusion counts first, as a list header says nothing about repetitions.
+            prop_assume!(!before.to_ascii_lowercase().contains("br"));
+            let accepted = format!("{before},br;q=0,{after}");
+            prop_assert_ne!(chosen(&accepted), "br");
+        }
+
+        #[test]
+        fn any_header_gets_one_of_the_representations(accepted in "\\PC*") {
+            prop_assert!(["br", "gzip", "identity"].contains(&chosen(&accepted)));
+        }
+
+        #[test]
+        fn a_tag_alone_in_any_list_is_found(before in "(\"[a-z]{0,5}\", ?){0,3}", tag in "\"[a-z]{6}\"") {
+            let list = format!("{before}{tag}");
+            prop_assert!(matches(&list, &tag));
+        }
+    }
+}

@@ -18,9 +18,9 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(listener: TcpListener, connection: Connection) -> Self {
         let permits = Arc::new(Semaphore::new(connection.limits.connections as usize));
-        Self { listener, connection, permits }
+        Self { listener, connection: Arc::new(connection), permits }
     }
 
     /// Ends when the drain has started and its connections are closed or out of time.
@@ -43,6 +43,8 @@ impl Door {
         while let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    // Answers are written whole: waiting to fill a packet would only delay their end.
+                    let _ = stream.set_nodelay(true);
                     let connection = Arc::clone(&self.connection);
                     tokio::spawn(async move {
                         connection.serve(stream).await;

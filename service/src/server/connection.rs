@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,8 +12,8 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use tls::rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
@@ -23,19 +24,33 @@ use crate::drain::Drain;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What all connections of one listener share.
-pub(super) struct Connection {
+pub struct Connection {
     /// `None`: plain HTTP.
-    pub(super) acceptor: Option<TlsAcceptor>,
-    pub(super) router: Router,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
     pub(super) limits: Limits,
     pub(super) drain: Drain,
 }
 
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connection").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
-    /// Serves it to its end. Whatever a client does wrong is its own affair and is not logged.
-    pub(super) async fn serve(&self, stream: TcpStream) {
-        // Answers are written whole: waiting to fill a packet would only delay their end.
-        let _ = stream.set_nodelay(true);
+    /// Connections over TLS.
+    pub fn secure(tls: Arc<ServerConfig>, router: Router, limits: Limits, drain: Drain) -> Self {
+        Self { acceptor: Some(TlsAcceptor::from(tls)), router, limits, drain }
+    }
+
+    /// Connections in the clear.
+    pub fn plain(router: Router, limits: Limits, drain: Drain) -> Self {
+        Self { acceptor: None, router, limits, drain }
+    }
+
+    /// Serves one to its end. Whatever a client does wrong is its own affair and is not logged.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S) {
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
         match &self.acceptor {
@@ -44,7 +59,12 @@ impl Connection {
         }
     }
 
-    async fn https(&self, acceptor: &TlsAcceptor, stream: Watched<TcpStream>, activity: &Activity) {
+    async fn https<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: S,
+        activity: &Activity,
+    ) {
         let limit = seconds(self.limits.handshake_s);
         let Ok(Ok(stream)) = tokio::time::timeout(limit, acceptor.accept(stream)).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {

@@ -1,7 +1,10 @@
 //! Server and client configuration against each other, in memory.
 
 use crate::memory::{Peer, certificate, connect};
-use tls::rustls::{AlertDescription, CertificateError, Error, HandshakeKind, NamedGroup, ProtocolVersion};
+use tls::rustls::version::TLS12;
+use tls::rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, NamedGroup, ProtocolVersion,
+};
 
 const HOST: &str = "www.foobar.com";
 
@@ -17,8 +20,8 @@ fn a_browser_gets_tls_1_3_with_post_quantum_key_exchange_and_http_2() {
 #[test]
 fn a_client_of_tls_1_2_is_served() {
     let peer = Peer::new(HOST);
-    let mut config = tls::rustls::ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(&[&tls::rustls::version::TLS12])
+    let mut config = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(&[&TLS12])
         .unwrap()
         .with_root_certificates(peer.roots())
         .with_no_client_auth();
@@ -33,7 +36,7 @@ fn a_classical_key_exchange_is_still_possible() {
     let peer = Peer::new(HOST);
     let mut provider = (*tls::provider()).clone();
     provider.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
-    let config = tls::rustls::ClientConfig::builder_with_provider(provider.into())
+    let config = ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(peer.roots())

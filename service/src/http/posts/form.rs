@@ -57,3 +57,65 @@ fn fault(text: &str, name: &str, most: usize, allowed: fn(char) -> bool) -> Opti
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn draft(title: &str, body: &str) -> Draft {
+        Draft { title: title.to_owned(), body: body.to_owned() }.normalized()
+    }
+
+    #[test]
+    fn line_ends_and_space_around_are_normalized() {
+        assert_eq!(
+            draft(" A title\t", "\r\none\r\ntwo\n"),
+            Draft { title: "A title".into(), body: "one\ntwo".into() }
+        );
+    }
+
+    #[test]
+    fn each_limit_is_exact_and_counts_characters() {
+        let longest = draft(&"é".repeat(TITLE_CHARS), &"😀".repeat(BODY_CHARS));
+        assert_eq!(longest.faults(), Faults::default());
+        let longer = draft(&"é".repeat(TITLE_CHARS + 1), &"😀".repeat(BODY_CHARS + 1));
+        let faults = longer.faults();
+        assert_eq!(
+            faults.title.as_deref(),
+            Some("The title is 121 characters long; at most 120 are possible.")
+        );
+        assert_eq!(
+            faults.body.as_deref(),
+            Some("The text is 10001 characters long; at most 10000 are possible.")
+        );
+    }
+
+    #[test]
+    fn nothing_but_space_is_no_text() {
+        let faults = draft(" \u{a0}", "\r\n \n").faults();
+        assert_eq!(faults.title.as_deref(), Some("Please write a title."));
+        assert_eq!(faults.body.as_deref(), Some("Please write a text."));
+    }
+
+    #[test]
+    fn a_title_is_one_line_and_a_text_may_have_many() {
+        let faults = draft("two\nlines", "two\nlines\tand a tab").faults();
+        assert!(faults.title.is_some() && faults.body.is_none(), "{faults:?}");
+        assert!(draft("a", "a\u{0}b").faults().body.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_draft_without_faults_fits_the_table(title in "\\PC{0,200}", body in "(.|\n|\r){0,200}") {
+            let draft = draft(&title, &body);
+            if !draft.faults().any() {
+                prop_assert!((1..=120).contains(&draft.title.chars().count()));
+                // TEXT holds 65,535 bytes.
+                prop_assert!((1..=65_535).contains(&draft.body.len()));
+                prop_assert!(!draft.body.contains('\r') && !draft.title.contains(char::is_control));
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Connections in memory: TLS and both protocols, limits in time and size, and the drain. Time is tokio's, so that
+//! an hour of idling takes no time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use service::config::Limits;
+use service::drain::{self, Trigger};
+use service::server::Connection;
+use tls::authority::Authority;
+use tls::rustls::pki_types::{ServerName, UnixTime};
+use tls::rustls::{ClientConfig, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::fixture::{HOST, config, router};
+
+/// The service's end of a connection is being served; this is the client's end.
+struct Client {
+    stream: DuplexStream,
+    trigger: Trigger,
+    tls: Arc<ClientConfig>,
+}
+
+impl Client {
+    /// To a listener in the clear that serves the whole site.
+    fn plain() -> Self {
+        Self::over(|limits, drain, _| Connection::plain(router(), limits, drain))
+    }
+
+    fn secure() -> Self {
+        Self::over(|limits, drain, tls| Connection::secure(tls, router(), limits, drain))
+    }
+
+    fn over(connection: impl FnOnce(Limits, drain::Drain, Arc<ServerConfig>) -> Connection) -> Self {
+        let (server, tls) = certified();
+        let (trigger, drain) = drain::channel();
+        let connection = connection(config().limits, drain, server);
+        let (stream, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move { connection.serve(far).await });
+        Self { stream, trigger, tls }
+    }
+
+    async fn handshake(self) -> (TlsStream<DuplexStream>, Trigger) {
+        let name = ServerName::try_from(HOST).unwrap();
+        let stream = TlsConnector::from(self.tls).connect(name, self.stream).await.unwrap();
+        (stream, self.trigger)
+    }
+
+    /// Everything that the service says until it closes the connection, and how long that took.
+    async fn rest(&mut self) -> (String, Duration) {
+        let begun = Instant::now();
+        let mut text = String::new();
+        self.stream.read_to_string(&mut text).await.unwrap();
+        (text, begun.elapsed())
+    }
+}
+
+fn certified() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let authority = Authority::open(tempfile::tempdir().unwrap().path()).unwrap();
+    let issued = authority.issue(&[HOST], 1).unwrap();
+    let identity =
+        tls::Identity::from_pem(&issued.certificate_chain, &issued.private_key, &[HOST], UnixTime::now())
+            .unwrap();
+    let client = tls::client::config(authority.certificate_pem(), &tls::ALPN).unwrap();
+    (tls::server::config(&identity).unwrap(), client)
+}
+
+fn request(path: &str) -> Request<Empty<&'static [u8]>> {
+    Request::get(format!("https://{HOST}{path}")).body(Empty::new()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_is_spoken_where_it_was_agreed() {
+    let (stream, _trigger) = Client::secure().handshake().await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(request("/healthz")).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_1_1_keeps_the_connection_for_the_next_request() {
+    let mut client = Client::plain();
+    for _ in 0..2 {
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+        client.stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 15];
+        client.stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"alive\n") {
+            seen.push(client.stream.read_u8().await.unwrap());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_nothing_is_dropped_by_the_handshakes_limit() {
+    let mut client = Client::secure();
+    let (said, took) = client.rest().await;
+    assert_eq!((said.as_str(), took.as_secs()), ("", Limits::default().handshake_s.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_never_ends_is_dropped_by_its_limit() {
+    let mut client = Client::plain();
+    client.stream.write_all(b"GET / HTTP/1.1\r\nhost: www.foo").await.unwrap();
+    let (said, took) = client.rest().await;
+    assert!(took.as_secs() <= u64::from(Limits::default().header_s) + 1, "{took:?}: {said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_answered_408() {
+    let mut client = Client::plain();
+    let head = "POST /posts HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\n\
+                content-type: application/x-www-form-urlencoded\r\n\r\ntitle=";
+    client.stream.write_all(head.as_bytes()).await.unwrap();
+    let (said, took) = client.rest().await;
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    assert!(took.as_secs() <= u64::from(Limits::default().request_s) + 5, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overlong_head_is_answered_431() {
+    let mut client = Client::plain();
+    let head = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx: {}\r\n\r\n", "a".repeat(20 * 1024));
+    client.stream.write_all(head.as_bytes()).await.unwrap();
+    assert!(client.rest().await.0.starts_with("HTTP/1.1 431 "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_not_http_are_answered_400() {
+    let mut client = Client::plain();
+    client.stream.write_all(b"\x16\x03\x01\x02\x00\r\n\r\n").await.unwrap();
+    assert!(client.rest().await.0.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_http_2_connection_is_closed_politely() {
+    let (stream, _trigger) = Client::secure().handshake().await;
+    let (sender, connection) = hyper::client::conn::http2::handshake::<_, _, Empty<&[u8]>>(
+        TokioExecutor::new(),
+        TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
+    let begun = Instant::now();
+    connection.await.unwrap();
+    let limit_s = u64::from(Limits::default().idle_s);
+    assert!((limit_s..=limit_s + 3).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_closes_an_idle_connection_at_once() {
+    let (stream, trigger) = Client::secure().handshake().await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    sender.send_request(request("/healthz")).await.unwrap();
+    let begun = Instant::now();
+    trigger.start();
+    connection.await.unwrap().unwrap();
+    assert!(begun.elapsed().as_secs() < 1, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_finishes_the_request_that_was_begun() {
+    let mut client = Client::plain();
+    let head = "POST /posts HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 14\r\n\
+                content-type: application/x-www-form-urlencoded\r\n\r\n";
+    client.stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::task::yield_now().await;
+    client.trigger.start();
+    tokio::task::yield_now().await;
+    client.stream.write_all(b"title=a&body=b").await.unwrap();
+    // The database is away: 503 is the answer of the site itself, after the whole body.
+    let (said, _) = client.rest().await;
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("connection: close"), "{said}");
+}

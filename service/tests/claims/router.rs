@@ -1,0 +1,209 @@
+//! The site through its router, while the database is away.
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+use service::assets::{self, ASSETS};
+
+use crate::fixture::{HOST, form, get, router, send, site};
+
+#[tokio::test]
+async fn the_process_lives_while_the_database_is_away() {
+    let (alive, _) = send(router(), get("/healthz")).await;
+    let (ready, text) = send(router(), get("/readyz")).await;
+    assert_eq!((alive.status, ready.status), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(text, "the database is away\n");
+}
+
+#[tokio::test]
+async fn health_is_told_under_any_host_name() {
+    let request = Request::get("/healthz").header("host", "10.0.0.7").body(Body::empty()).unwrap();
+    assert_eq!(send(router(), request).await.0.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_dynamic_page_asks_to_retry_while_the_database_is_away() {
+    for request in [get("/"), form("title=a&body=b")] {
+        let (parts, page) = send(router(), request).await;
+        assert_eq!(parts.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(parts.headers["retry-after"], "2");
+        assert!(page.contains("<h1>Back in a moment</h1>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers_and_its_own_request_id() {
+    let (first, _) = send(router(), get("/healthz")).await;
+    let (second, page) = send(router(), get("/no/such/page")).await;
+    for parts in [&first, &second] {
+        let policy = parts.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(parts.headers["x-content-type-options"], "nosniff");
+        assert!(parts.headers.contains_key("strict-transport-security"));
+    }
+    assert_ne!(first.headers["x-request-id"], second.headers["x-request-id"]);
+    assert!(page.contains(second.headers["x-request-id"].to_str().unwrap()), "{page}");
+}
+
+#[tokio::test]
+async fn a_clients_request_id_is_not_taken_over() {
+    let mut request = get("/healthz");
+    request.headers_mut().insert("x-request-id", "forged".parse().unwrap());
+    assert_ne!(send(router(), request).await.0.headers["x-request-id"], "forged");
+}
+
+#[tokio::test]
+async fn another_host_is_misdirected() {
+    let named = |host: &str| Request::get("/").header("host", host).body(Body::empty()).unwrap();
+    for host in ["www.example.com", "foobar.com", "www.foobar.com.evil", "www.foobar.com:80x", ""] {
+        assert_eq!(send(router(), named(host)).await.0.status, StatusCode::MISDIRECTED_REQUEST, "{host:?}");
+    }
+    for host in ["www.foobar.com", "www.foobar.com:8443", "WWW.FooBar.com"] {
+        assert_eq!(send(router(), named(host)).await.0.status, StatusCode::SERVICE_UNAVAILABLE, "{host:?}");
+    }
+    let none = Request::get("/").body(Body::empty()).unwrap();
+    assert_eq!(send(router(), none).await.0.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn target_and_header_must_name_the_same_host() {
+    let both = |host: &str| {
+        Request::get("https://www.foobar.com/").header("host", host).body(Body::empty()).unwrap()
+    };
+    assert_eq!(send(router(), both("www.foobar.com")).await.0.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(send(router(), both("evil.example")).await.0.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_get_a_page() {
+    let (parts, page) = send(router(), get("/no/such/page")).await;
+    assert_eq!(parts.status, StatusCode::NOT_FOUND);
+    assert!(page.contains("<h1>Not found</h1>"), "{page}");
+    let delete = Request::delete("/").header("host", HOST).body(Body::empty()).unwrap();
+    let (parts, page) = send(router(), delete).await;
+    assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(parts.headers["allow"], "GET,HEAD");
+    assert!(page.contains("<h1>Method not allowed</h1>"), "{page}");
+}
+
+#[tokio::test]
+async fn an_overlong_address_is_refused() {
+    let (parts, _) = send(router(), get(&format!("/?{}", "a".repeat(255)))).await;
+    assert_eq!(parts.status, StatusCode::URI_TOO_LONG);
+    let (parts, _) = send(router(), get(&format!("/healthz?{}", "a".repeat(247)))).await;
+    assert_eq!(parts.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_form_is_refused_for_each_of_its_faults() {
+    for (body, status, says) in [
+        ("title=a", StatusCode::UNPROCESSABLE_ENTITY, "missing field `body`"),
+        ("title=a&body=b&more=c", StatusCode::UNPROCESSABLE_ENTITY, "unknown field `more`"),
+        ("title=a&title=b&body=c", StatusCode::UNPROCESSABLE_ENTITY, "duplicate field `title`"),
+        ("title=&body=b", StatusCode::UNPROCESSABLE_ENTITY, "Please write a title."),
+        ("title=a&body=%00", StatusCode::UNPROCESSABLE_ENTITY, "contains a control character"),
+        (&format!("title=a&body={}", "b".repeat(1024)), StatusCode::PAYLOAD_TOO_LARGE, "length limit"),
+    ] {
+        let (parts, page) = send(router(), form(body)).await;
+        assert_eq!(parts.status, status, "{body}");
+        assert!(page.contains(says), "{body}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_in_another_format_is_refused() {
+    let mut request = form(r#"{"title":"a","body":"b"}"#);
+    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    assert_eq!(send(router(), request).await.0.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn a_refused_form_keeps_what_was_written_and_escapes_it() {
+    let (_, page) = send(router(), form("title=&body=%3Cscript%3Ealert(1)%3C/script%3E")).await;
+    assert!(page.contains("alert(1)") && !page.contains("<script"), "{page}");
+}
+
+#[tokio::test]
+async fn a_form_sent_from_another_site_is_refused() {
+    for (name, value) in
+        [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
+    {
+        let mut request = form("title=a&body=b");
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let (parts, page) = send(router(), request).await;
+        assert_eq!(parts.status, StatusCode::FORBIDDEN, "{name}: {value}");
+        assert!(page.contains("sent from another site"), "{page}");
+    }
+    for (name, value) in [("sec-fetch-site", "same-origin"), ("origin", "https://www.foobar.com")] {
+        let mut request = form("title=a&body=b");
+        request.headers_mut().insert(name, value.parse().unwrap());
+        assert_eq!(
+            send(router(), request).await.0.status,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{name}: {value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_static_file_is_served_with_a_strong_validator() {
+    for asset in ASSETS {
+        let (parts, _) = send(router(), get(asset.path)).await;
+        assert_eq!(parts.status, StatusCode::OK, "{}", asset.path);
+        let etag = parts.headers["etag"].clone();
+        assert!(etag.to_str().unwrap().starts_with('"'), "{etag:?}");
+        let mut again = get(asset.path);
+        again.headers_mut().insert("if-none-match", etag.clone());
+        let (parts, body) = send(router(), again).await;
+        assert_eq!((parts.status, body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+        assert_eq!(parts.headers["etag"], etag);
+    }
+}
+
+#[tokio::test]
+async fn a_file_under_its_contents_name_is_cached_for_ever() {
+    let (parts, _) = send(router(), get(assets::path("site.css"))).await;
+    assert_eq!(parts.headers["cache-control"], "public, max-age=31536000, immutable");
+    let (parts, _) = send(router(), get("/robots.txt")).await;
+    assert_eq!(parts.headers["cache-control"], "public, max-age=300");
+}
+
+#[tokio::test]
+async fn each_encoding_has_its_own_validator() {
+    let mut tags = Vec::new();
+    for (accepted, encoding) in [("br, gzip", Some("br")), ("gzip", Some("gzip")), ("identity", None)] {
+        let mut request = get(assets::path("site.css"));
+        request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
+        let (parts, _) = send(router(), request).await;
+        let sent = parts.headers.get("content-encoding").map(|value| value.to_str().unwrap());
+        assert_eq!(sent, encoding);
+        assert_eq!(parts.headers["vary"], "accept-encoding");
+        tags.push(parts.headers["etag"].clone());
+    }
+    tags.dedup();
+    assert_eq!(tags.len(), 3);
+}
+
+#[tokio::test]
+async fn head_answers_as_get_without_a_body() {
+    for path in ["/healthz", assets::path("site.css")] {
+        let mut request = get(path);
+        *request.method_mut() = Method::HEAD;
+        let (head, body) = send(router(), request).await;
+        let (get, _) = send(router(), get(path)).await;
+        assert_eq!((head.status, body.as_str()), (StatusCode::OK, ""));
+        assert_eq!(head.headers["content-length"], get.headers["content-length"]);
+    }
+}
+
+#[tokio::test]
+async fn plain_http_moves_to_the_configured_host() {
+    let redirect = || service::http::redirect(site());
+    let (parts, _) = send(redirect(), get("/a/b?c=d&e=%20")).await;
+    assert_eq!(parts.status, StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(parts.headers["location"], "https://www.foobar.com/a/b?c=d&e=%20");
+    let (parts, _) = send(redirect(), get("//evil.example/")).await;
+    assert_eq!(parts.headers["location"], "https://www.foobar.com//evil.example/");
+    let stranger = Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap();
+    assert_eq!(send(redirect(), stranger).await.0.status, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(send(redirect(), get("/healthz")).await.0.status, StatusCode::OK);
+}

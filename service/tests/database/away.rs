@@ -1,0 +1,95 @@
+//! While MySQL is away, slow or refuses, a page says so within two seconds, and works again by itself.
+
+mod door;
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use http::StatusCode;
+use service::assets;
+use service::db::Error;
+
+use crate::Claim;
+use crate::fixture::{Fixture, get, run, site, wait_for};
+use door::{Door, Way};
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("a_lost_database_is_told_in_time_and_found_again", a_lost_database_is_told_in_time_and_found_again),
+    ("a_database_that_never_answers_is_told_in_time", a_database_that_never_answers_is_told_in_time),
+    ("a_service_started_first_migrates_when_the_database_comes", started_first),
+    ("a_wrong_password_is_no_fault_of_the_statement", a_wrong_password_is_no_fault_of_the_statement),
+    ("a_certificate_of_another_root_is_refused", a_certificate_of_another_root_is_refused),
+];
+
+/// What a visitor may have to wait (issue: 503 within 2 s).
+const PATIENCE: Duration = Duration::from_secs(2);
+
+async fn ensure_away(router: &axum::Router) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let (parts, _) = get(router, "/").await?;
+    ensure!(parts.status == StatusCode::SERVICE_UNAVAILABLE, "{parts:?}");
+    ensure!(parts.headers.contains_key("retry-after"), "{parts:?}");
+    ensure!(begun.elapsed() < PATIENCE, "told after {:?}", begun.elapsed());
+    let (parts, _) = get(router, assets::path("site.css")).await?;
+    ensure!(parts.status == StatusCode::OK, "static: {}", parts.status);
+    Ok(())
+}
+
+fn a_lost_database_is_told_in_time_and_found_again(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let door = Door::open(fixture.port()).await?;
+        let (database, router) = site(&fixture.config(&[("port", i64::from(door.port()).into())]));
+        database.migrate().await;
+        wait_for(&router, "/", StatusCode::OK).await?;
+        door.set(Way::Shut);
+        ensure_away(&router).await?;
+        door.set(Way::Open);
+        wait_for(&router, "/", StatusCode::OK).await
+    })
+}
+
+fn a_database_that_never_answers_is_told_in_time(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let door = Door::open(fixture.port()).await?;
+        let (database, router) = site(&fixture.config(&[("port", i64::from(door.port()).into())]));
+        database.migrate().await;
+        door.set(Way::Silent);
+        ensure_away(&router).await?;
+        door.set(Way::Open);
+        wait_for(&router, "/", StatusCode::OK).await
+    })
+}
+
+fn started_first(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let door = Door::open(fixture.port()).await?;
+        door.set(Way::Shut);
+        let (database, router) = site(&fixture.config(&[("port", i64::from(door.port()).into())]));
+        let migration = tokio::spawn(async move { database.migrate().await });
+        ensure_away(&router).await?;
+        door.set(Way::Open);
+        migration.await?;
+        wait_for(&router, "/readyz", StatusCode::OK).await
+    })
+}
+
+fn a_wrong_password_is_no_fault_of_the_statement(fixture: &Fixture) -> anyhow::Result<()> {
+    refused_as_away(fixture, ("password", "not the password".into()))
+}
+
+fn a_certificate_of_another_root_is_refused(fixture: &Fixture) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stranger = tls::authority::Authority::open(folder.path())?;
+    refused_as_away(fixture, ("ca", stranger.certificate_pem().into()))
+}
+
+/// A login that cannot work is tried again for ever: the operator may repair the database's side of it.
+fn refused_as_away(fixture: &Fixture, change: (&str, toml::Value)) -> anyhow::Result<()> {
+    run(async {
+        let (database, router) = site(&fixture.config(&[change]));
+        let migration = tokio::time::timeout(Duration::from_secs(2), database.migrate()).await;
+        ensure!(migration.is_err(), "migrated with a wrong login");
+        ensure!(matches!(database.ready().await, Err(Error::Away(_))), "not away");
+        ensure_away(&router).await
+    })
+}

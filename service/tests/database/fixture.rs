@@ -1,0 +1,121 @@
+//! The MySQL that was given, a configuration for it, and requests to a site over it.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use service::config::Config;
+use service::db::Database;
+use service::http::Site;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::MySqlSslMode;
+use sqlx::{ConnectOptions as _, MySqlConnection};
+use tower::ServiceExt as _;
+
+pub(crate) const HOST: &str = "www.foobar.com";
+
+const VARIABLE: &str = "BOOTSTACK_TEST_DATABASE";
+
+pub(crate) struct Fixture {
+    /// The section `[database]` as it was given.
+    section: toml::Table,
+}
+
+impl Fixture {
+    pub(crate) fn from_environment() -> anyhow::Result<Self> {
+        let path = std::env::var_os(VARIABLE)
+            .with_context(|| format!("{VARIABLE} is not set: run `cargo xtask test`"))?;
+        let path = PathBuf::from(path);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Ok(Self { section: text.parse().with_context(|| path.display().to_string())? })
+    }
+
+    /// A configuration with this MySQL, with some keys of `[database]` changed.
+    pub(crate) fn config(&self, changes: &[(&str, toml::Value)]) -> Config {
+        let mut database = self.section.clone();
+        database.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let mut table: toml::Table = r#"
+            host = "www.foobar.com"
+            listen = { http = "127.0.0.1:0", https = "127.0.0.1:0" }
+            tls = { certificate_chain = "", private_key = "" }
+            limits = { database_ms = 1000 }
+        "#
+        .parse()
+        .unwrap();
+        table.insert("database".to_owned(), database.into());
+        Config::parse(&table.to_string()).unwrap()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.config(&[]).database.port
+    }
+
+    /// A connection past the service, to look and to break things.
+    pub(crate) async fn connection(&self) -> anyhow::Result<MySqlConnection> {
+        let database = self.config(&[]).database;
+        let options = MySqlConnectOptions::new()
+            .host(&database.host)
+            .port(database.port)
+            .database(&database.name)
+            .username(&database.user)
+            .password(database.password.reveal())
+            .ssl_mode(MySqlSslMode::VerifyIdentity)
+            .ssl_ca_from_pem(database.ca.into_bytes());
+        Ok(options.connect().await?)
+    }
+
+    /// A migrated database without rows, and the site over it.
+    pub(crate) async fn empty_site(&self) -> anyhow::Result<(Database, Router)> {
+        let (database, router) = site(&self.config(&[]));
+        database.migrate().await;
+        sqlx::query("DELETE FROM posts").execute(&mut self.connection().await?).await?;
+        Ok((database, router))
+    }
+}
+
+pub(crate) fn site(config: &Config) -> (Database, Router) {
+    let database = Database::new(config);
+    (database.clone(), service::http::router(Site::new(config, database)))
+}
+
+/// Runs a claim on one thread, as the service runs, and not for ever.
+pub(crate) fn run(claim: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let in_time = async { tokio::time::timeout(Duration::from_secs(60), claim).await };
+    runtime.block_on(in_time).context("no end after 60 s")?
+}
+
+pub(crate) async fn get(router: &Router, path: &str) -> anyhow::Result<(http::response::Parts, String)> {
+    send(router, Request::get(path).header("host", HOST).body(Body::empty())?).await
+}
+
+pub(crate) async fn post(router: &Router, form: String) -> anyhow::Result<(http::response::Parts, String)> {
+    let request = Request::post("/posts").header("host", HOST);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    send(router, request.body(Body::from(form))?).await
+}
+
+async fn send(router: &Router, request: Request<Body>) -> anyhow::Result<(http::response::Parts, String)> {
+    let (parts, body) = router.clone().oneshot(request).await?.into_parts();
+    let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
+    Ok((parts, text))
+}
+
+/// Asks for a page until it has this status, but no longer than the deadline.
+pub(crate) async fn wait_for(router: &Router, path: &str, status: StatusCode) -> anyhow::Result<()> {
+    let mut seen = None;
+    let asking = async {
+        while seen != Some(status) {
+            seen = Some(get(router, path).await?.0.status);
+            tokio::task::yield_now().await;
+        }
+        anyhow::Ok(())
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(10), asking).await;
+    in_time.unwrap_or_else(|_| Err(anyhow::anyhow!("{path} is not {status} after 10 s: last {seen:?}")))
+}

@@ -1,0 +1,30 @@
+//! The service against a real MySQL. `cargo xtask test` gives it one; a plain `cargo test` shows these as ignored.
+//!
+//! `BOOTSTACK_TEST_DATABASE` names a TOML file with the keys of the configuration's section `[database]`. The tests
+//! delete what they find there: the account must be able to create and drop tables in that schema, and nothing else.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
+mod away;
+mod fixture;
+mod migrations;
+mod posts;
+
+use libtest_mimic::{Arguments, Trial};
+
+use fixture::Fixture;
+
+/// A claim: what is said, and the proof.
+type Claim = (&'static str, fn(&Fixture) -> anyhow::Result<()>);
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // All use the one schema.
+    arguments.test_threads = Some(1);
+    let claims: Vec<Claim> = [migrations::CLAIMS, posts::CLAIMS, away::CLAIMS].concat();
+    let trials = claims.into_iter().map(|(name, prove)| {
+        let trial = Trial::test(name, move || Ok(prove(&Fixture::from_environment()?)?));
+        // Without the feature nobody promised a database. With it, a missing one is a failure.
+        trial.with_ignored_flag(!cfg!(feature = "database-tests"))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
