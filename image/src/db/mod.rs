@@ -3,8 +3,16 @@
 //! The guest's own files lie in `image/linux/root`, laid out as in the guest; everything else in it is unpacked Debian
 //! packages of which no maintainer script has run. The same MySQL runs on the host ([`Mysqld`]).
 
+mod build;
+mod contents;
+mod initrd;
+mod inputs;
+mod modules;
 mod mysqld;
+mod root;
 mod tree;
+mod uki;
 
+pub use build::{DbImage, build};
 pub use mysqld::{Certificates, Mysqld};
 pub use tree::{Tree, host_tree};

@@ -34,7 +34,7 @@ impl Tree {
     /// Unpacks the packages of one use.
     pub(super) fn unpack(layout: &Layout, lock: &Lock, r#use: Use) -> Result<Self> {
         let name = format!("{use:?}").to_lowercase();
-        let root = layout.build("db").join(format!("{name}-{}", &lock.digest()[..16]));
+        let root = layout.build("db").join(format!("{name}-{}", &lock.digest_of(r#use)[..16]));
         if !root.exists() {
             let step = progress::start(format!("Debian packages: unpack ({name})"));
             remove_others(&layout.build("db"), &name)?;
@@ -97,8 +97,9 @@ fn remove_others(parent: &Path, name: &str) -> Result<()> {
     for entry in fs::read_dir(parent).into_iter().flatten() {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&format!("{name}-")) {
-            fs::remove_dir_all(entry.path())
-                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            let path = entry.path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
     Ok(())

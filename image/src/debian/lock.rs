@@ -77,6 +77,13 @@ impl Lock {
         sum(self.to_string().as_bytes())
     }
 
+    /// Changes whenever a package for one use does.
+    #[must_use]
+    pub fn digest_of(&self, r#use: Use) -> String {
+        let sums: Vec<&str> = self.of(r#use).map(|package| package.sha256.as_str()).collect();
+        sum(sums.concat().as_bytes())
+    }
+
     /// One line for each package that `after` adds, drops or changes.
     #[must_use]
     pub fn difference(&self, after: &Self) -> Vec<String> {
