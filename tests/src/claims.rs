@@ -12,7 +12,9 @@ mod protocols;
 mod redirect;
 mod trust;
 
-use anyhow::Result;
+pub use files::static_path;
+
+use anyhow::{Result, bail};
 
 use crate::Client;
 
@@ -61,3 +63,17 @@ pub const ALL: &[Claim] = claims![
     errors::{pages_carry_security_headers, a_missing_page_is_404, a_wrong_method_is_405},
     limits::{a_body_beyond_the_limit_is_refused, an_endless_header_is_refused},
 ];
+
+/// Checks every claim.
+///
+/// # Errors
+/// When one does not hold: all that do not, each with its reason.
+pub fn judge(client: &Client) -> Result<()> {
+    let failed =
+        |claim: &Claim| (claim.check)(client).err().map(|error| format!("{}: {error:#}", claim.name));
+    let failures: Vec<String> = ALL.iter().filter_map(failed).collect();
+    if !failures.is_empty() {
+        bail!("{} of {} claims do not hold:\n{}", failures.len(), ALL.len(), failures.join("\n"));
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ pub mod endpoint;
 mod exchange;
 pub mod page;
 pub mod request;
+pub mod stand;
 pub mod unique;
 
 pub use answer::Answer;

@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use crate::{Client, Request, page};
 
 pub(super) fn a_static_file_is_revalidated_by_its_etag(client: &Client) -> Result<()> {
-    let path = asset_path(client)?;
+    let path = static_path(client)?;
     let file = client.get(&path)?.expect(StatusCode::OK)?;
     ensure!(!file.body.is_empty(), "{path} is empty");
     let etag = file.header("etag")?.to_owned();
@@ -17,7 +17,7 @@ pub(super) fn a_static_file_is_revalidated_by_its_etag(client: &Client) -> Resul
 }
 
 pub(super) fn a_hashed_name_is_immutable(client: &Client) -> Result<()> {
-    let file = client.get(&asset_path(client)?)?.expect(StatusCode::OK)?;
+    let file = client.get(&static_path(client)?)?.expect(StatusCode::OK)?;
     let kept = file.header("cache-control")?;
     let for_a_year = kept.contains("max-age=31536000") && kept.contains("immutable");
     ensure!(for_a_year, "max-age=31536000 and immutable wanted, got {kept:?} from {}", file.asked);
@@ -25,7 +25,7 @@ pub(super) fn a_hashed_name_is_immutable(client: &Client) -> Result<()> {
 }
 
 pub(super) fn a_path_never_leaves_the_static_files(client: &Client) -> Result<()> {
-    let path = asset_path(client)?;
+    let path = static_path(client)?;
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     for away in
         ["/../config.toml", "/%2e%2e/boot/config.toml", "/..%2fboot%2fconfig.toml", "//boot/config.toml"]
@@ -36,9 +36,12 @@ pub(super) fn a_path_never_leaves_the_static_files(client: &Client) -> Result<()
     Ok(())
 }
 
-/// The first file of its own that the front page loads, under its hashed name.
-fn asset_path(client: &Client) -> Result<String> {
-    let front = client.get("/")?.expect(StatusCode::OK)?;
-    let path = page::assets(front.text()?).into_iter().next();
-    path.with_context(|| format!("the front page loads no file of its own: {front}"))
+/// A static file of the site under its hashed name, found without the database: the page of a missing page loads it.
+///
+/// # Errors
+/// When that page loads none.
+pub fn static_path(client: &Client) -> Result<String> {
+    let page = client.get("/no-such-page")?.expect(StatusCode::NOT_FOUND)?;
+    let path = page::assets(page.text()?).into_iter().next();
+    path.with_context(|| format!("the page loads no file of its own: {page}"))
 }

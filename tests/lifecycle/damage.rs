@@ -1,0 +1,187 @@
+//! A web disk of which some bytes are not what they were: refused, or not in use, but never served.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use http::StatusCode;
+use hyper::body::Bytes;
+use image::disk::read_file;
+use image::machine::Ended;
+use image::wait::{Status, wait_until};
+use tests::stand::{Stand, Way, Web};
+use tests::{Answer, Request, claims};
+
+/// Where the loader looks for the application.
+const APPLICATION: &str = "bootstack/application";
+/// Files of an EFI system partition begin on sectors.
+const SECTOR_BYTES: usize = 512;
+/// Repeats the draws of an earlier run.
+const SEED: &str = "BOOTSTACK_SEED";
+/// Boots after damage inside the application.
+const DRAWS_INSIDE: usize = 4;
+/// Boots after damage anywhere on the disk.
+const DRAWS_ANYWHERE: usize = 4;
+/// How many bytes are changed: one, or a sector that was lost.
+const EXTENTS: [usize; 2] = [1, 512];
+/// A refusal or an answer comes within the longest boot; a firmware that finds nothing to boot says nothing at all.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// One look at a machine that may not answer at all.
+const LOOK: Duration = Duration::from_secs(3);
+/// No database is asked here.
+const NO_PASSWORD: &str = "nobody-asks-for-it";
+
+/// What a damaged disk led to.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The machine ended with this.
+    Ended(Ended),
+    /// It answers; what it serves is right.
+    Serves,
+    /// Nothing is answered.
+    Silent,
+}
+
+/// What an undamaged machine serves.
+struct Healthy {
+    path: String,
+    bytes: Bytes,
+}
+
+/// One change to a disk, and what it is booted by.
+#[derive(Clone, Copy, Debug)]
+struct Damage {
+    way: Way,
+    place: u64,
+    extent: usize,
+}
+
+pub(super) fn a_damaged_application_is_refused(stand: &mut Stand) -> Result<()> {
+    let healthy = healthy(stand)?;
+    let (start, length) = application(stand.parts().web_disk()?)?;
+    let mut dice = Dice::thrown();
+    for draw in 0..DRAWS_INSIDE {
+        let damage = Damage { place: start + dice.below(length), ..Damage::of_draw(draw) };
+        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{dice}, {damage:?}"))?;
+        let refused = matches!(outcome, Outcome::Ended(ended) if ended != Ended::Status(0));
+        ensure!(refused, "{dice}, {damage:?}: {outcome:?} instead of a refusal");
+    }
+    Ok(())
+}
+
+/// Outside the application there is firmware's and loader's ground, where nobody can promise a refusal; what is promised
+/// is that whatever answers is right.
+pub(super) fn a_disk_damaged_anywhere_never_serves_wrong_bytes(stand: &mut Stand) -> Result<()> {
+    let healthy = healthy(stand)?;
+    let size = fs::metadata(stand.parts().web_disk()?)?.len();
+    let mut dice = Dice::thrown();
+    for draw in 0..DRAWS_ANYWHERE {
+        let damage = Damage { place: dice.below(size), ..Damage::of_draw(draw) };
+        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{dice}, {damage:?}"))?;
+        let all_well = outcome == Outcome::Ended(Ended::Status(0));
+        ensure!(!all_well, "{dice}, {damage:?}: ended as if all were well");
+    }
+    Ok(())
+}
+
+fn healthy(stand: &mut Stand) -> Result<Healthy> {
+    let web = stand.web(Way::Direct, 1, NO_PASSWORD).serve()?;
+    let path = claims::static_path(web.client())?;
+    let bytes = web.client().get(&path)?.expect(StatusCode::OK)?.body;
+    Ok(Healthy { path, bytes })
+}
+
+/// Where the application lies on a disk that was never changed, and its length.
+fn application(disk: &Path) -> Result<(u64, u64)> {
+    let bytes =
+        read_file(disk, APPLICATION)?.with_context(|| format!("no {APPLICATION} on {}", disk.display()))?;
+    let whole = fs::read(disk)?;
+    let start =
+        whole.chunks(SECTOR_BYTES).position(|sector| bytes.starts_with(sector)).map(|n| n * SECTOR_BYTES);
+    let start = start.with_context(|| format!("{APPLICATION} does not begin on a sector"))?;
+    ensure!(whole[start..].starts_with(&bytes), "{APPLICATION} does not lie in one piece");
+    Ok((start as u64, bytes.len() as u64))
+}
+
+fn boot(stand: &mut Stand, damage: Damage, healthy: &Healthy) -> Result<Outcome> {
+    let plan = stand.web(damage.way, 1, NO_PASSWORD);
+    let mut web = plan.damaged(move |disk| damage.inflict(disk)).start()?;
+    let outcome = outcome(&mut web, healthy)?;
+    if matches!(outcome, Outcome::Ended(_)) {
+        ensure!(web.console()?.contains("refused"), "it ended without a refusal on its console");
+    }
+    Ok(outcome)
+}
+
+fn outcome(web: &mut Web, healthy: &Healthy) -> Result<Outcome> {
+    let client = web.client().clone();
+    let look = Request::get(&healthy.path).within(LOOK);
+    wait_until(DEADLINE * 2, "an outcome", || {
+        if let Some(ended) = web.machine.ended()? {
+            return Ok(Status::Reached(Outcome::Ended(ended)));
+        }
+        match client.send(&look) {
+            Ok(answer) => healthy.compare(&answer).map(|()| Status::Reached(Outcome::Serves)),
+            Err(_) if web.machine.powered_on().elapsed() > DEADLINE => Ok(Status::Reached(Outcome::Silent)),
+            Err(error) => Ok(Status::Pending(format!("{error:#}"))),
+        }
+    })
+}
+
+impl Healthy {
+    fn compare(&self, answer: &Answer) -> Result<()> {
+        let same = answer.status == StatusCode::OK && answer.body == self.bytes;
+        ensure!(same, "wrong bytes were served: {answer}");
+        Ok(())
+    }
+}
+
+impl Damage {
+    /// Ways and extents take turns.
+    fn of_draw(draw: usize) -> Self {
+        Self { way: [Way::Uefi, Way::Bios][draw % 2], place: 0, extent: EXTENTS[draw % 2] }
+    }
+
+    /// Flips every bit of the extent.
+    fn inflict(self, disk: &Path) -> Result<()> {
+        let mut file = File::options().read(true).write(true).open(disk)?;
+        let mut bytes = vec![0; self.extent];
+        file.seek(SeekFrom::Start(self.place))?;
+        let read = file.read(&mut bytes)?;
+        bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        file.seek(SeekFrom::Start(self.place))?;
+        file.write_all(&bytes[..read]).with_context(|| format!("cannot damage {}", disk.display()))
+    }
+}
+
+/// Repeatable draws: the seed is in every message.
+struct Dice {
+    seed: u64,
+    state: u64,
+}
+
+impl Dice {
+    /// With the seed in `BOOTSTACK_SEED`, else one of this moment.
+    fn thrown() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+        let seed = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(now);
+        Self { seed, state: seed }
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014), reduced to a range far smaller than its own.
+    fn below(&mut self, limit: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit.max(1)
+    }
+}
+
+impl fmt::Display for Dice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{SEED}={}", self.seed)
+    }
+}

@@ -1,0 +1,98 @@
+//! The life of the machines: booted every way, cut off, given what is wrong, shut down.
+//!
+//! `cargo test -p tests --test lifecycle [NAME…]`. It drives machines through `image` on free ports, in a folder of its
+//! own below `target/bootstack/lifecycle`, and leaves a running stack alone. One story after the other: the host may
+//! have two cores, and a story must not wait for another's machines.
+
+mod boot;
+mod cut;
+mod damage;
+mod database;
+mod memory;
+mod shutdown;
+mod volume;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tests::stand::Stand;
+
+/// What happens to machines, and what must hold after it.
+type Story = fn(&mut Stand) -> Result<()>;
+
+/// Names each story after itself.
+macro_rules! stories {
+    ($($module:ident::{$($story:ident),+ $(,)?}),+ $(,)?) => {
+        [$($((stringify!($story), $module::$story as Story)),+),+]
+    };
+}
+
+/// In this order the db machine that the first one makes can be handed on.
+fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
+    stories![
+        volume::{a_blank_volume_cut_while_it_is_initialised_is_started_over},
+        boot::{
+            a_web_machine_boots_directly_with_1_cpu,
+            a_web_machine_boots_directly_with_2_cpus,
+            a_web_machine_boots_by_uefi_with_1_cpu,
+            a_web_machine_boots_by_uefi_with_2_cpus,
+            a_web_machine_boots_by_bios_with_1_cpu,
+            a_web_machine_boots_by_bios_with_2_cpus,
+        },
+        cut::{rows_survive_a_power_cut_of_the_web_machine, rows_survive_power_cuts_of_the_db_machine},
+        database::{
+            a_database_that_falls_silent_is_answered_for_within_2_s,
+            a_wrong_password_is_named_and_set_right_by_the_db_machine,
+        },
+        shutdown::{rows_survive_an_orderly_shutdown},
+        volume::{
+            a_foreign_file_system_is_refused_untouched,
+            a_foreign_partition_table_is_refused_untouched,
+            a_swap_area_is_refused_untouched,
+            random_bytes_are_refused_untouched,
+            data_in_the_middle_are_refused_untouched,
+        },
+        damage::{a_damaged_application_is_refused, a_disk_damaged_anywhere_never_serves_wrong_bytes},
+        memory::{too_little_memory_is_refused_with_a_line},
+    ]
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    match stand(&arguments) {
+        Ok(stand) => libtest_mimic::run(&arguments, trials(&stand)).exit_code(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Shared = Arc<Mutex<Option<Stand>>>;
+
+/// None for `--list`, which needs no machines.
+fn stand(arguments: &Arguments) -> Result<Shared> {
+    let stand = if arguments.list { None } else { Some(Stand::new("lifecycle")?) };
+    Ok(Arc::new(Mutex::new(stand)))
+}
+
+fn trials(stand: &Shared) -> Vec<Trial> {
+    stories().into_iter().map(|(name, story)| trial(name, story, Arc::clone(stand))).collect()
+}
+
+fn trial(name: &'static str, story: Story, stand: Shared) -> Trial {
+    Trial::test(name, move || {
+        let mut stand = stand.lock().unwrap_or_else(PoisonError::into_inner);
+        let stand = stand.as_mut().ok_or("no stand")?;
+        told(name, story, stand)
+    })
+}
+
+fn told(name: &str, story: Story, stand: &mut Stand) -> Result<(), Failed> {
+    stand.begin(name);
+    let outcome = story(stand).and_then(|()| stand.finish());
+    outcome.map_err(|error| Failed::from(format!("{error:#}\n{}", stand.post_mortem())))
+}

@@ -1,0 +1,32 @@
+//! A machine that is too small says so.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use image::machine::Ended;
+use tests::stand::{Stand, Way};
+
+/// Less than firmware, loader and application need together.
+const TOO_LITTLE_MIB: u32 = 16;
+/// What a refusing loader says first.
+const REFUSED: &str = "bootstack: refused:";
+/// UEFI firmware itself does not start in less than this.
+const TOO_LITTLE_FOR_UEFI_MIB: u32 = 40;
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(super) fn too_little_memory_is_refused_with_a_line(stand: &mut Stand) -> Result<()> {
+    for (way, memory_mib) in
+        [(Way::Direct, TOO_LITTLE_MIB), (Way::Bios, TOO_LITTLE_MIB), (Way::Uefi, TOO_LITTLE_FOR_UEFI_MIB)]
+    {
+        let mut web = stand.web(way, 1, "nobody-asks-for-it").memory_mib(memory_mib).start()?;
+        let line = web.machine.wait_for_line(DEADLINE, REFUSED)?;
+        ensure!(
+            line.contains("memory") && line.contains("MiB"),
+            "{}: the line does not name the memory: {line}",
+            way.name()
+        );
+        let ended = web.machine.wait_for_end(DEADLINE)?;
+        ensure!(ended != Ended::Status(0), "{}: {memory_mib} MiB refused with success", way.name());
+    }
+    Ok(())
+}

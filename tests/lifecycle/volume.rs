@@ -1,0 +1,74 @@
+//! What a db machine does with the volume it finds: its own it uses, a blank one it makes its own, anything else it
+//! leaves alone.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use image::disk::sha256;
+use image::machine::Ended;
+use image::wait::{Status, wait_until};
+use tests::stand::volume::{Foreign, blank};
+use tests::stand::{Stand, random_word};
+
+/// Moments after power-on at which the power goes: while the kernel starts, while the volume is formatted, while MySQL
+/// lays out its data. On a quiet host all three fall before the end of the first initialisation.
+const CUTS_AFTER: [Duration; 3] = [Duration::from_secs(6), Duration::from_secs(10), Duration::from_secs(16)];
+
+pub(super) fn a_blank_volume_cut_while_it_is_initialised_is_started_over(stand: &mut Stand) -> Result<()> {
+    let volume = blank(&stand.folder()?.join("volume.raw"))?;
+    let password = random_word()?;
+    for moment in CUTS_AFTER {
+        let mut db = stand.start_db(&volume, &password)?;
+        passed(db.machine.powered_on(), moment)?;
+        ensure!(db.machine.ended()?.is_none(), "the machine ended before it was cut");
+        db.cut()?;
+    }
+    let mut db = stand.start_db(&volume, &password)?;
+    db.wait_until_ready()?;
+    stand.hand_on(db);
+    Ok(())
+}
+
+/// Waits for a moment, not for a state: a power cut does not look what it interrupts.
+fn passed(since: Instant, moment: Duration) -> Result<()> {
+    wait_until(moment * 2, "a moment", || {
+        let passed = since.elapsed();
+        Ok(if passed >= moment { Status::Reached(()) } else { Status::Pending(format!("{passed:?}")) })
+    })
+}
+
+pub(super) fn a_foreign_file_system_is_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::Ext4, "ext4")
+}
+
+pub(super) fn a_foreign_partition_table_is_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::Gpt, "")
+}
+
+pub(super) fn a_swap_area_is_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::Swap, "swap")
+}
+
+pub(super) fn random_bytes_are_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::RandomBytes, "")
+}
+
+pub(super) fn data_in_the_middle_are_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::DataInTheMiddle, "")
+}
+
+/// The console names the volume and `found`; the machine ends by itself; no bit has changed.
+fn refused_untouched(stand: &mut Stand, kind: Foreign, found: &str) -> Result<()> {
+    let volume = kind.volume(&stand.folder()?.join("volume.raw"))?;
+    let before = sha256(&volume)?;
+    let mut db = stand.start_db(&volume, &random_word()?)?;
+    let (line, ended) = db.wait_until_refused()?;
+    ensure!(
+        line.contains("mysqldata") && line.contains(found),
+        "the refusal names neither volume nor find: {line}"
+    );
+    ensure!(matches!(ended, Ended::Status(_)), "the machine ended with {ended}");
+    let after = sha256(&volume)?;
+    ensure!(before == after, "the volume was written to: sha256 {before} before, {after} after");
+    Ok(())
+}

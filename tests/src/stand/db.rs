@@ -1,0 +1,121 @@
+//! A db machine of a story.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use image::machine::{self, DbPorts, Ended, Machine, free_port};
+
+use super::Stand;
+
+/// What the machine says when it accepts logins.
+pub const READY: &str = "bootstack: mysql ready";
+/// What a machine says, with the reason, before it ends without having touched anything.
+pub const REFUSED: &str = "bootstack: refused:";
+
+/// A first boot with a blank volume took 33 s under emulation on a quiet host, a second one 19 s; a busy host may
+/// need several times that.
+const BOOT_DEADLINE: Duration = Duration::from_secs(240);
+/// MySQL flushes, systemd unmounts.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(120);
+
+/// A db machine and the volume it works on.
+pub struct Db {
+    /// The machine.
+    pub machine: Machine,
+    port: u16,
+    volume: PathBuf,
+    password: String,
+}
+
+impl Stand {
+    /// Powers on a db machine over `volume`; `password` is what the site's user shall have.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn start_db(&mut self, volume: &Path, password: &str) -> Result<Db> {
+        let port = free_port()?;
+        self.start_db_at(volume, password, port)
+    }
+
+    fn start_db_at(&mut self, volume: &Path, password: &str, port: u16) -> Result<Db> {
+        let folder = self.machine_folder("db")?;
+        let credentials = self.identity.db_credentials(password)?;
+        let (memory_mib, boot) = (self.parts.stack().db.memory_mib, self.parts.db_boot()?);
+        let spec = machine::db(&folder, memory_mib, boot, volume, credentials, DbPorts { mysql: port });
+        let machine = Machine::start(&spec)?;
+        self.watch(&machine);
+        Ok(Db { machine, port, volume: volume.to_owned(), password: password.to_owned() })
+    }
+
+    /// Powers on another machine for the same volume at the same port, in the place of one that has ended.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn restart_db(&mut self, db: Db, password: &str) -> Result<Db> {
+        let Db { machine, port, volume, .. } = db;
+        drop(machine);
+        self.start_db_at(&volume, password, port)
+    }
+}
+
+impl Db {
+    /// Where MySQL is reached on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The volume's file.
+    #[must_use]
+    pub fn volume(&self) -> &Path {
+        &self.volume
+    }
+
+    /// The password of the site's user.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Waits until MySQL accepts logins.
+    ///
+    /// # Errors
+    /// When the machine ends first or the deadline passes.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        self.machine.wait_for_line(BOOT_DEADLINE, READY).map(drop)
+    }
+
+    /// Waits until the machine has said why it refuses, and has ended.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_until_refused(&mut self) -> Result<(String, Ended)> {
+        let line = self.machine.wait_for_line(BOOT_DEADLINE, REFUSED)?;
+        Ok((line, self.machine.wait_for_end(SHUTDOWN_DEADLINE)?))
+    }
+
+    /// Presses the power button and waits for the end.
+    ///
+    /// # Errors
+    /// When the machine does not shut down.
+    pub fn power_down(&mut self) -> Result<Ended> {
+        self.machine.power_down(SHUTDOWN_DEADLINE)
+    }
+
+    /// Takes the power away.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub fn cut(&mut self) -> Result<()> {
+        self.machine.cut()
+    }
+
+    /// Everything the machine has written to its serial port.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn console(&self) -> Result<String> {
+        super::web::console(&self.machine)
+    }
+}

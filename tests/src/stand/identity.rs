@@ -1,0 +1,81 @@
+//! The secrets of one stand: a CA of its own and what it signs. Nothing of the user's development CA is used.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use image::machine::Credential;
+use tls::authority::Authority;
+
+/// The host's loopback as a guest sees it (QEMU's user network).
+const HOST_FROM_GUEST: &str = "10.0.2.2";
+/// Certificates of a stand outlive its stories, not the week.
+const DAYS: u16 = 7;
+/// 192 random bits.
+const WORD_BYTES: usize = 24;
+
+/// Who the stand's site is.
+pub struct Identity {
+    host: String,
+    authority: Authority,
+}
+
+impl Identity {
+    pub(super) fn new(folder: &Path, host: &str) -> Result<Self> {
+        Ok(Self { host: host.to_owned(), authority: Authority::open(&folder.join("ca"))? })
+    }
+
+    /// The name that visitors type.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn root_path(&self) -> PathBuf {
+        self.authority.certificate_path()
+    }
+
+    /// The configuration file of a web machine whose HTTPS port is seen as `public_port` from outside.
+    ///
+    /// # Errors
+    /// When no certificate can be issued.
+    pub fn config(&self, public_port: u16, database_port: u16, password: &str) -> Result<Vec<u8>> {
+        let issued = self.authority.issue(&[&self.host], DAYS)?;
+        let (host, ca) = (&self.host, self.authority.certificate_pem());
+        let text = format!(
+            "host = '{host}'\n\
+             [listen]\nhttp = '0.0.0.0:80'\nhttps = '0.0.0.0:443'\npublic_port = {public_port}\n\
+             [tls]\ncertificate_chain = '''\n{chain}'''\nprivate_key = '''\n{key}'''\n\
+             [database]\nhost = '{HOST_FROM_GUEST}'\nport = {database_port}\nname = 'site'\nuser = 'site'\n\
+             password = '{password}'\nca = '''\n{ca}'''\n",
+            chain = issued.certificate_chain,
+            key = issued.private_key,
+        );
+        Ok(text.into_bytes())
+    }
+
+    pub(super) fn db_credentials(&self, password: &str) -> Result<Vec<Credential>> {
+        let issued = self.authority.issue(&[HOST_FROM_GUEST, "127.0.0.1"], DAYS)?;
+        let credential = |name: &str, value: &str| Credential {
+            name: format!("bootstack.db.{name}"),
+            value: value.as_bytes().to_vec(),
+        };
+        Ok(vec![
+            credential("password", password),
+            credential("ca", self.authority.certificate_pem()),
+            credential("certificate", &issued.certificate_chain),
+            credential("key", &issued.private_key),
+        ])
+    }
+}
+
+/// A password that nobody guesses, of letters and digits.
+///
+/// # Errors
+/// When the host has no randomness.
+pub fn random_word() -> Result<String> {
+    let mut bytes = [0; WORD_BYTES];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,200 @@
+//! A web machine of a story.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use http::StatusCode;
+use image::machine::{self, Machine, WebBoot, WebPorts, free_port};
+use image::wait::Status;
+
+use super::{Stand, Way};
+use crate::{Answer, Client, Endpoint, Request};
+
+/// Logged by the service once it listens.
+const SERVING: &str = "serving";
+/// A boot by UEFI takes some 4 s under emulation on a quiet host.
+const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+/// From listening to the first answer that has passed through the database: migrations included.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+/// One look at a machine that may not answer at all.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A web machine, and whoever visits it.
+pub struct Web {
+    /// The machine.
+    pub machine: Machine,
+    client: Client,
+    ports: WebPorts,
+}
+
+/// How a web machine shall be.
+pub struct Plan<'a> {
+    stand: &'a mut Stand,
+    way: Way,
+    cpus: u32,
+    memory_mib: u32,
+    database_port: u16,
+    password: String,
+    ports: Option<WebPorts>,
+    damage: Option<Damage>,
+}
+
+type Damage = Box<dyn FnOnce(&std::path::Path) -> Result<()>>;
+
+impl Stand {
+    /// A plan for a web machine that asks the MySQL at `database_port` of the host with this password.
+    pub fn web(&mut self, way: Way, database_port: u16, password: &str) -> Plan<'_> {
+        let memory_mib = self.parts.stack().web.memory_mib;
+        let password = password.to_owned();
+        Plan { stand: self, way, cpus: 1, memory_mib, database_port, password, ports: None, damage: None }
+    }
+}
+
+impl Plan<'_> {
+    /// With this many virtual CPUs instead of one.
+    #[must_use]
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// With this much memory instead of `stack.toml`'s.
+    #[must_use]
+    pub fn memory_mib(mut self, memory_mib: u32) -> Self {
+        self.memory_mib = memory_mib;
+        self
+    }
+
+    /// Where `former` was reached.
+    #[must_use]
+    pub fn in_place_of(mut self, former: Web) -> Self {
+        self.ports = Some(former.ports);
+        self
+    }
+
+    /// With its own disk changed by `damage` before power-on.
+    #[must_use]
+    pub fn damaged(mut self, damage: impl FnOnce(&std::path::Path) -> Result<()> + 'static) -> Self {
+        self.damage = Some(Box::new(damage));
+        self
+    }
+
+    /// Powers the machine on.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn start(self) -> Result<Web> {
+        let stand = self.stand;
+        let folder = stand.machine_folder(&format!("web-{}", self.way.name()))?;
+        let ports = self.ports.map_or_else(free_ports, Ok)?;
+        let config = stand.identity.config(ports.https, self.database_port, &self.password)?;
+        let boot = stand.parts.web_boot(self.way, &folder, &config)?;
+        if let (Some(damage), Some(disk)) = (self.damage, disk(&boot)) {
+            damage(&disk)?;
+        }
+        let mut spec = machine::web(&folder, self.memory_mib, boot, ports);
+        spec.cpus = self.cpus;
+        let client = Client::new(&endpoint(stand, ports))?;
+        let machine = Machine::start(&spec)?;
+        stand.watch(&machine);
+        Ok(Web { machine, client, ports })
+    }
+
+    /// Powers the machine on and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn serve(self) -> Result<Web> {
+        let mut web = self.start()?;
+        web.wait_until_serving()?;
+        Ok(web)
+    }
+
+    /// Powers the machine on and waits until the database answers through it.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn ready(self) -> Result<Web> {
+        let mut web = self.serve()?;
+        web.wait_until("/readyz", StatusCode::OK, READY_DEADLINE)?;
+        Ok(web)
+    }
+}
+
+impl Web {
+    /// Who visits it.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits until the service listens.
+    ///
+    /// # Errors
+    /// When the machine ends first or the deadline passes.
+    pub fn wait_until_serving(&mut self) -> Result<()> {
+        self.machine.wait_for_line(BOOT_DEADLINE, SERVING).map(drop)
+    }
+
+    /// Waits until `path` is answered with `status`.
+    ///
+    /// # Errors
+    /// When the machine ends first or the deadline passes.
+    pub fn wait_until(&mut self, path: &str, status: StatusCode, deadline: Duration) -> Result<Answer> {
+        let what = format!("{status} at {path}");
+        let (client, request) = (self.client.clone(), Request::get(path).within(LOOK));
+        self.machine.wait_for(deadline, &what, |_| {
+            Ok(match client.send(&request) {
+                Ok(answer) if answer.status == status => Status::Reached(answer),
+                Ok(answer) => Status::Pending(answer.to_string()),
+                Err(error) => Status::Pending(format!("{error:#}")),
+            })
+        })
+    }
+
+    /// One request, and how long its answer took from the connection's start.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn timed(&self, path: &str) -> Result<(Answer, Duration)> {
+        let start = Instant::now();
+        let answer = self.client.get(path)?;
+        Ok((answer, start.elapsed()))
+    }
+
+    /// Everything the machine has written to its serial port.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn console(&self) -> Result<String> {
+        console(&self.machine)
+    }
+}
+
+pub(super) fn console(machine: &Machine) -> Result<String> {
+    let log = machine.serial_log();
+    let bytes = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn free_ports() -> Result<WebPorts> {
+    Ok(WebPorts { http: free_port()?, https: free_port()? })
+}
+
+fn endpoint(stand: &Stand, ports: WebPorts) -> Endpoint {
+    Endpoint {
+        https: format!("127.0.0.1:{}", ports.https),
+        http: format!("127.0.0.1:{}", ports.http),
+        host: stand.identity.host().to_owned(),
+        ca: stand.identity.root_path(),
+    }
+}
+
+fn disk(boot: &WebBoot) -> Option<PathBuf> {
+    match boot {
+        WebBoot::Direct { .. } => None,
+        WebBoot::Uefi { disk } | WebBoot::Bios { disk } => Some(disk.clone()),
+    }
+}
