@@ -59,12 +59,14 @@ impl Site {
     }
 }
 
-/// All routes of the HTTPS site. Layers are listed from the innermost to the outermost.
+/// All routes of the HTTPS site.
 pub fn router(site: Site) -> Router {
-    Router::new()
-        .merge(posts::routes())
-        .merge(health::routes())
-        .merge(assets::routes())
+    layered(site, posts::routes().merge(health::routes()).merge(assets::routes()))
+}
+
+/// Routes with what every request passes, listed from the innermost to the outermost.
+fn layered(site: Site, routes: Router<Site>) -> Router {
+    routes
         .fallback(|| async { error::Error::NotFound })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(DefaultBodyLimit::max(site.shared.body_bytes))
@@ -76,4 +78,39 @@ pub fn router(site: Site) -> Router {
         .layer(from_fn(headers::secure))
         .layer(from_fn(observe::request))
         .with_state(site)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::Request;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    fn site() -> Site {
+        let config = Config::parse(
+            r#"
+            host = "www.foobar.com"
+            listen = { http = "127.0.0.1:0", https = "127.0.0.1:0" }
+            tls = { certificate_chain = "", private_key = "" }
+            database = { host = "127.0.0.1", port = 1, name = "", user = "", password = "", ca = "" }
+            "#,
+        );
+        let config = config.expect("a whole configuration");
+        Site::new(&config, Database::new(&config))
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_500_without_its_words() {
+        let routes = Router::new().route("/panic", get(async || -> StatusCode { panic!("inner words") }));
+        let request = Request::get("/panic").header("host", "www.foobar.com").body(Body::empty()).unwrap();
+        let (parts, body) = layered(site(), routes).oneshot(request).await.unwrap().into_parts();
+        let page = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(page.contains("<h1>Something broke</h1>") && !page.contains("inner words"), "{page}");
+        assert!(parts.headers.contains_key("x-request-id"));
+    }
 }

@@ -23,6 +23,15 @@ use crate::drain::Drain;
 /// How long a connection may take to say goodbye once it was idle for too long.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// What a client may send on one stream before it is read, in bytes: HTTP/2's own default (RFC 9113, 6.9.2).
+const STREAM_WINDOW: u32 = 65_535;
+
+/// The same for all streams of a connection. hyper's default of 1 MiB would let 128 clients fill a machine of 128 MiB.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// What one stream may have ready to send, in bytes. A static file is not copied into it.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// What all connections of one listener share.
 pub struct Connection {
     /// `None`: plain HTTP.
@@ -95,6 +104,9 @@ impl Connection {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(self.limits.header_kib * 1024)
             .serve_connection(TokioIo::new(stream), self.service());
         self.watch(connection, activity).await;

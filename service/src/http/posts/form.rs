@@ -107,6 +107,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case makes hundreds of characters: sixty-four are enough and fast.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn a_draft_without_faults_fits_the_table(title in "\\PC{0,200}", body in "(.|\n|\r){0,200}") {
             let draft = draft(&title, &body);
