@@ -9,8 +9,10 @@ use tests::{Client, claims};
 
 /// The front page shows this many rows; a round that wrote more could not be read back from outside.
 const ROWS_SHOWN: usize = 20;
-/// What is acknowledged before a cut, at least.
-const ROWS_BEFORE_CUT: [usize; 2] = [3, 9];
+/// What is acknowledged before a cut, at least: drawn from this range.
+const ROWS_BEFORE_CUT: (u64, u64) = (2, 12);
+/// Cuts of the db machine, one after the other on the same volume.
+const CUTS: usize = 2;
 /// The service looks for the database twice a second; the pool may have to give up a dead connection first.
 const BACK_DEADLINE: Duration = Duration::from_secs(30);
 /// What the issue allows a page whose database is away.
@@ -20,7 +22,7 @@ pub(super) fn rows_survive_a_power_cut_of_the_web_machine(stand: &mut Stand) -> 
     let db = stand.db()?;
     let mut web = stand.web(Way::Direct, db.port(), db.password()).ready()?;
     let writer = Writer::start(web.client())?;
-    writer.wait_for(ROWS_BEFORE_CUT[0])?;
+    writer.wait_for(draw(stand))?;
     web.machine.cut()?;
     let rows = writer.stop()?;
     let web = stand.web(Way::Direct, db.port(), db.password()).in_place_of(web).ready()?;
@@ -33,17 +35,17 @@ pub(super) fn rows_survive_a_power_cut_of_the_web_machine(stand: &mut Stand) -> 
 pub(super) fn rows_survive_power_cuts_of_the_db_machine(stand: &mut Stand) -> Result<()> {
     let mut db = stand.db()?;
     let mut web = stand.web(Way::Direct, db.port(), db.password()).ready()?;
-    for rows in ROWS_BEFORE_CUT {
-        db = survive(stand, db, &mut web, rows)?;
+    for _ in 0..CUTS {
+        db = survive(stand, db, &mut web)?;
     }
     claims::judge(web.client())?;
     stand.hand_on(db);
     Ok(())
 }
 
-fn survive(stand: &mut Stand, mut db: Db, web: &mut Web, rows_before_cut: usize) -> Result<Db> {
+fn survive(stand: &mut Stand, mut db: Db, web: &mut Web) -> Result<Db> {
     let writer = Writer::start(web.client())?;
-    writer.wait_for(rows_before_cut)?;
+    writer.wait_for(draw(stand))?;
     db.cut()?;
     let rows = writer.stop()?;
     away(web)?;
@@ -53,6 +55,11 @@ fn survive(stand: &mut Stand, mut db: Db, web: &mut Web, rows_before_cut: usize)
     web.wait_until("/", StatusCode::OK, BACK_DEADLINE)?;
     all_there(web.client(), &rows)?;
     Ok(db)
+}
+
+fn draw(stand: &mut Stand) -> usize {
+    let (least, most) = ROWS_BEFORE_CUT;
+    stand.dice().between(least, most) as usize
 }
 
 /// Dynamic pages give 503 with Retry-After in time; what needs no database is answered as ever.

@@ -1,10 +1,9 @@
 //! A web disk of which some bytes are not what they were: refused, or not in use, but never served.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use http::StatusCode;
@@ -19,8 +18,6 @@ use tests::{Answer, Request, claims};
 const APPLICATION: &str = "bootstack/application";
 /// Files of an EFI system partition begin on sectors.
 const SECTOR_BYTES: usize = 512;
-/// Repeats the draws of an earlier run.
-const SEED: &str = "BOOTSTACK_SEED";
 /// Boots after damage inside the application.
 const DRAWS_INSIDE: usize = 4;
 /// Boots after damage anywhere on the disk.
@@ -62,12 +59,11 @@ struct Damage {
 pub(super) fn a_damaged_application_is_refused(stand: &mut Stand) -> Result<()> {
     let healthy = healthy(stand)?;
     let (start, length) = application(stand.parts().web_disk()?)?;
-    let mut dice = Dice::thrown();
     for draw in 0..DRAWS_INSIDE {
-        let damage = Damage { place: start + dice.below(length), ..Damage::of_draw(draw) };
-        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{dice}, {damage:?}"))?;
+        let damage = Damage { place: start + stand.dice().below(length), ..Damage::of_draw(draw) };
+        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{damage:?}"))?;
         let refused = matches!(outcome, Outcome::Ended(ended) if ended != Ended::Status(0));
-        ensure!(refused, "{dice}, {damage:?}: {outcome:?} instead of a refusal");
+        ensure!(refused, "{damage:?}: {outcome:?} instead of a refusal");
     }
     Ok(())
 }
@@ -77,12 +73,11 @@ pub(super) fn a_damaged_application_is_refused(stand: &mut Stand) -> Result<()> 
 pub(super) fn a_disk_damaged_anywhere_never_serves_wrong_bytes(stand: &mut Stand) -> Result<()> {
     let healthy = healthy(stand)?;
     let size = fs::metadata(stand.parts().web_disk()?)?.len();
-    let mut dice = Dice::thrown();
     for draw in 0..DRAWS_ANYWHERE {
-        let damage = Damage { place: dice.below(size), ..Damage::of_draw(draw) };
-        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{dice}, {damage:?}"))?;
+        let damage = Damage { place: stand.dice().below(size), ..Damage::of_draw(draw) };
+        let outcome = boot(stand, damage, &healthy).with_context(|| format!("{damage:?}"))?;
         let all_well = outcome == Outcome::Ended(Ended::Status(0));
-        ensure!(!all_well, "{dice}, {damage:?}: ended as if all were well");
+        ensure!(!all_well, "{damage:?}: ended as if all were well");
     }
     Ok(())
 }
@@ -154,34 +149,5 @@ impl Damage {
         bytes.iter_mut().for_each(|byte| *byte = !*byte);
         file.seek(SeekFrom::Start(self.place))?;
         file.write_all(&bytes[..read]).with_context(|| format!("cannot damage {}", disk.display()))
-    }
-}
-
-/// Repeatable draws: the seed is in every message.
-struct Dice {
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    /// With the seed in `BOOTSTACK_SEED`, else one of this moment.
-    fn thrown() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
-        let seed = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(now);
-        Self { seed, state: seed }
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, 2014), reduced to a range far smaller than its own.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit.max(1)
-    }
-}
-
-impl fmt::Display for Dice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{SEED}={}", self.seed)
     }
 }

@@ -10,14 +10,15 @@ use image::wait::{Status, wait_until};
 use tests::stand::volume::{Foreign, blank};
 use tests::stand::{Stand, random_word};
 
-/// Moments after power-on at which the power goes: while the kernel starts, while the volume is formatted, while MySQL
-/// lays out its data. On a quiet host all three fall before the end of the first initialisation.
-const CUTS_AFTER: [Duration; 3] = [Duration::from_secs(6), Duration::from_secs(10), Duration::from_secs(16)];
+/// Moments after power-on at which the power goes, in milliseconds, drawn from these ranges: while the kernel starts and
+/// the volume is formatted; while MySQL lays out its data.
+const CUTS_MS: [(u64, u64); 3] = [(4_000, 9_000), (9_000, 14_000), (14_000, 20_000)];
 
 pub(super) fn a_blank_volume_cut_while_it_is_initialised_is_started_over(stand: &mut Stand) -> Result<()> {
     let volume = blank(&stand.folder()?.join("volume.raw"))?;
     let password = random_word()?;
-    for moment in CUTS_AFTER {
+    for (least, most) in CUTS_MS {
+        let moment = Duration::from_millis(stand.dice().between(least, most));
         let mut db = stand.start_db(&volume, &password)?;
         passed(db.machine.powered_on(), moment)?;
         ensure!(db.machine.ended()?.is_none(), "the machine ended before it was cut");

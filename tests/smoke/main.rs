@@ -29,6 +29,7 @@ fn client(arguments: &Arguments) -> Result<Option<Client>> {
         return Ok(None);
     }
     let endpoint = Endpoint::from_environment()?;
+    endpoint.reach()?;
     Client::new(&endpoint).map(Some)
 }
 

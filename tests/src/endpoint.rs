@@ -4,13 +4,18 @@
 
 use std::env;
 use std::fs;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// Names the file that says where the smoke suite points.
 pub const VARIABLE: &str = "BOOTSTACK_ENDPOINT";
+
+/// A connection to the other side of the world takes a third of a second.
+const REACH: Duration = Duration::from_secs(5);
 
 /// One site to be judged.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -54,6 +59,19 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Checks that something listens, so that nothing is said 25 times over.
+    ///
+    /// # Errors
+    /// When no connection comes about within five seconds.
+    pub fn reach(&self) -> Result<()> {
+        let unresolved = || format!("{:?} is no address with a port", self.https);
+        let address =
+            self.https.to_socket_addrs().with_context(unresolved)?.next().with_context(unresolved)?;
+        TcpStream::connect_timeout(&address, REACH).map(drop).with_context(|| {
+            format!("nothing listens at {address}: is the stack up? (`cargo xtask up` starts one)")
+        })
+    }
+
     /// The trusted root's PEM text.
     ///
     /// # Errors
@@ -80,6 +98,14 @@ mod tests {
         let text = r#"{"https":"127.0.0.1:1","http":"127.0.0.1:2","host":"www.foobar.com","ca":"ca.pem"}"#;
         let endpoint = loaded(text).unwrap();
         assert!(endpoint.ca.is_absolute() && endpoint.ca.ends_with("ca.pem"));
+    }
+
+    #[test]
+    fn a_place_where_nothing_listens_is_named_with_the_remedy() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let text = format!(r#"{{"https":"{port}","http":"","host":"www.foobar.com","ca":"ca.pem"}}"#);
+        let error = format!("{:#}", loaded(&text).unwrap().reach().unwrap_err());
+        assert!(error.starts_with(&format!("nothing listens at {port}: is the stack up?")), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod claims;
 pub mod client;
+pub mod dice;
 pub mod endpoint;
 mod exchange;
 pub mod page;
@@ -16,5 +17,6 @@ pub mod unique;
 
 pub use answer::Answer;
 pub use client::Client;
+pub use dice::Dice;
 pub use endpoint::Endpoint;
 pub use request::{Protocol, Request};

@@ -17,6 +17,8 @@ use anyhow::{Context, Result};
 use image::Layout;
 use image::machine::Machine;
 
+use crate::Dice;
+
 pub use db::{Db, READY as DB_READY, REFUSED};
 pub use identity::{Identity, random_word};
 pub use parts::{Parts, Way};
@@ -29,6 +31,7 @@ pub struct Stand {
     identity: Identity,
     root: PathBuf,
     story: PathBuf,
+    dice: Dice,
     /// Serial logs of the machines that the story has started.
     logs: Vec<PathBuf>,
     /// The db machine that stories hand on to each other.
@@ -50,12 +53,14 @@ impl Stand {
         forget(&root)?;
         fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
         let identity = Identity::new(&root, parts.host())?;
-        Ok(Self { parts, identity, story: root.clone(), root, logs: Vec::new(), db: None, _lock: lock })
+        let dice = Dice::for_story(name);
+        Ok(Self { parts, identity, dice, story: root.clone(), root, logs: Vec::new(), db: None, _lock: lock })
     }
 
     /// Begins a story with a folder of its own.
     pub fn begin(&mut self, story: &str) {
         self.story = self.root.join(story);
+        self.dice = Dice::for_story(story);
         self.logs.clear();
     }
 
@@ -75,7 +80,7 @@ impl Stand {
     pub fn post_mortem(&mut self) -> String {
         self.db = None;
         let logs: Vec<String> = self.logs.iter().map(|log| last_words(log)).collect();
-        logs.join("\n")
+        format!("the same draws again: {}\n{}", self.dice, logs.join("\n"))
     }
 
     /// The parts that machines are made of.
@@ -88,6 +93,11 @@ impl Stand {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The story's own random draws.
+    pub fn dice(&mut self) -> &mut Dice {
+        &mut self.dice
     }
 
     /// The story's own folder.
