@@ -6,6 +6,7 @@
 mod accept;
 mod activity;
 mod connection;
+mod linger;
 
 use std::io;
 use std::net::SocketAddr;

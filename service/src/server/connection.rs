@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Watched};
+use super::linger::Lingering;
 use crate::config::Limits;
 use crate::drain::Drain;
 
@@ -61,7 +62,7 @@ impl Connection {
     /// Serves one to its end. Whatever a client does wrong is its own affair and is not logged.
     pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S) {
         let activity = Activity::new();
-        let stream = Watched::new(stream, activity.clone());
+        let stream = Watched::new(Lingering::new(stream), activity.clone());
         match &self.acceptor {
             None => self.http1(stream, &activity).await,
             Some(acceptor) => self.https(acceptor, stream, &activity).await,

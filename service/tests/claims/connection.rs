@@ -137,6 +137,20 @@ async fn an_overlong_head_is_answered_431() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_beyond_the_limit_is_answered_although_nobody_reads_it() {
+    let mut client = Client::plain();
+    let body = "title=".to_owned() + &"a".repeat(4 << 20);
+    let head = format!(
+        "POST /posts HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n",
+        body.len()
+    );
+    client.stream.write_all(head.as_bytes()).await.unwrap();
+    client.stream.write_all(body.as_bytes()).await.unwrap();
+    assert!(client.rest().await.0.starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test(start_paused = true)]
 async fn bytes_that_are_not_http_are_answered_400() {
     let mut client = Client::plain();
     client.stream.write_all(b"\x16\x03\x01\x02\x00\r\n\r\n").await.unwrap();
