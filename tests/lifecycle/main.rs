@@ -52,7 +52,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_foreign_partition_table_is_refused_untouched,
             a_swap_area_is_refused_untouched,
             random_bytes_are_refused_untouched,
-            data_in_the_middle_are_refused_untouched,
+            a_mebibyte_of_data_somewhere_is_refused_untouched,
         },
         damage::{a_damaged_application_is_refused, a_disk_damaged_anywhere_never_serves_wrong_bytes},
         memory::{too_little_memory_is_refused_with_a_line},

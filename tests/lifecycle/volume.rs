@@ -43,7 +43,7 @@ pub(super) fn a_foreign_file_system_is_refused_untouched(stand: &mut Stand) -> R
 }
 
 pub(super) fn a_foreign_partition_table_is_refused_untouched(stand: &mut Stand) -> Result<()> {
-    refused_untouched(stand, Foreign::Gpt, "")
+    refused_untouched(stand, Foreign::Gpt, "gpt")
 }
 
 pub(super) fn a_swap_area_is_refused_untouched(stand: &mut Stand) -> Result<()> {
@@ -54,13 +54,14 @@ pub(super) fn random_bytes_are_refused_untouched(stand: &mut Stand) -> Result<()
     refused_untouched(stand, Foreign::RandomBytes, "")
 }
 
-pub(super) fn data_in_the_middle_are_refused_untouched(stand: &mut Stand) -> Result<()> {
-    refused_untouched(stand, Foreign::DataInTheMiddle, "")
+pub(super) fn a_mebibyte_of_data_somewhere_is_refused_untouched(stand: &mut Stand) -> Result<()> {
+    refused_untouched(stand, Foreign::DataSomewhere, "")
 }
 
 /// The console names the volume and `found`; the machine ends by itself; no bit has changed.
 fn refused_untouched(stand: &mut Stand, kind: Foreign, found: &str) -> Result<()> {
-    let volume = kind.volume(&stand.folder()?.join("volume.raw"))?;
+    let path = stand.folder()?.join("volume.raw");
+    let volume = kind.volume(&path, stand.dice())?;
     let before = sha256(&volume)?;
     let mut db = stand.start_db(&volume, &random_word()?)?;
     let (line, ended) = db.wait_until_refused()?;

@@ -7,10 +7,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use image::command;
+use image::disk::{Content, Disk, Partition, kind};
+
+use crate::Dice;
 
 const MIB: u64 = 1 << 20;
 /// Enough for MySQL; the file is sparse.
 const SIZE_MIB: u64 = 1024;
+/// What Linux on x86-64 swaps in.
+const PAGE_BYTES: usize = 4096;
 
 /// A volume on which nothing was ever written.
 ///
@@ -18,8 +23,12 @@ const SIZE_MIB: u64 = 1024;
 /// When the file cannot be made.
 pub fn blank(path: &Path) -> Result<PathBuf> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    file.set_len(SIZE_MIB * MIB).with_context(|| format!("cannot size {}", path.display()))?;
+    size(&file, path)?;
     Ok(path.to_owned())
+}
+
+fn size(file: &File, path: &Path) -> Result<()> {
+    file.set_len(SIZE_MIB * MIB).with_context(|| format!("cannot size {}", path.display()))
 }
 
 /// What somebody else may have on a disk.
@@ -33,26 +42,23 @@ pub enum Foreign {
     Swap,
     /// Ciphertext, or a format that nobody knows: no signature at all.
     RandomBytes,
-    /// Blank at its beginning and end; the data lie in the middle.
-    DataInTheMiddle,
+    /// Blank but for one MiB somewhere.
+    DataSomewhere,
 }
 
 impl Foreign {
-    /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Ext4, Self::Gpt, Self::Swap, Self::RandomBytes, Self::DataInTheMiddle];
-
     /// A volume that holds it.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn volume(self, path: &Path) -> Result<PathBuf> {
+    pub fn volume(self, path: &Path, dice: &mut Dice) -> Result<PathBuf> {
         blank(path)?;
         match self {
             Self::Ext4 => ext4(path)?,
-            Self::Gpt => write_at(path, 512, &gpt_header())?,
-            Self::Swap => write_at(path, 4096 - 10, b"SWAPSPACE2")?,
+            Self::Gpt => gpt(path)?,
+            Self::Swap => write_at(path, 0, &swap_page())?,
             Self::RandomBytes => write_at(path, 0, &random(4 * MIB)?)?,
-            Self::DataInTheMiddle => write_at(path, SIZE_MIB / 2 * MIB, &random(MIB)?)?,
+            Self::DataSomewhere => write_at(path, dice.between(1, SIZE_MIB - 2) * MIB, &random(MIB)?)?,
         }
         Ok(path.to_owned())
     }
@@ -67,12 +73,26 @@ fn ext4(path: &Path) -> Result<()> {
     command::run(&mut mke2fs)
 }
 
-/// The head of a GPT (UEFI 2.10, 5.3.2) of 128 entries, without checksums: what a damaged table looks like.
-fn gpt_header() -> Vec<u8> {
-    let mut header = b"EFI PART".to_vec();
-    header.extend([0, 0, 1, 0, 92, 0, 0, 0]);
-    header.resize(512, 0);
-    header
+/// A table as another machine's disk has it, with one partition.
+fn gpt(path: &Path) -> Result<()> {
+    let partition = Partition {
+        label: "photographs".to_owned(),
+        kind: kind::LINUX_FS,
+        attributes: 0,
+        content: Content::Bytes(random(MIB)?),
+    };
+    Disk { partitions: vec![partition], boot_code: None }.write(path)?;
+    size(&File::options().write(true).open(path)?, path)
+}
+
+/// The first page of a swap area as `mkswap` leaves it: version and last page from byte 1024 on, the magic at the end
+/// (Linux: include/linux/swap.h, `union swap_header`).
+fn swap_page() -> Vec<u8> {
+    let mut page = vec![0; PAGE_BYTES];
+    page[1024..1028].copy_from_slice(&1_u32.to_le_bytes());
+    page[1028..1032].copy_from_slice(&1023_u32.to_le_bytes());
+    page[PAGE_BYTES - 10..].copy_from_slice(b"SWAPSPACE2");
+    page
 }
 
 fn write_at(path: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
