@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use crate::port::{self, Port};
 use crate::{Layout, Toolchain, command, layout, progress, remap};
 
+mod lock;
 mod workspace;
 
 const TARGET: &str = "x86_64-unknown-hermit";
@@ -36,6 +37,7 @@ pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path) -> Result<Pa
     let workspace = workspace::generate(layout, &ports)?;
     step.update("compiling");
     let binary = compile(layout, toolchain, &workspace, kernel)?;
+    check_lock(layout, &workspace)?;
     let application = strip(layout, toolchain, &binary)?;
     step.done(progress::size(fs::metadata(&application)?.len()));
     Ok(application)
@@ -68,6 +70,14 @@ fn linked_kernel(workspace: &Path, kernel: &Path) -> Result<String> {
     let name = format!("hermit-{}.a", &port::sum(&content)[..16]);
     workspace::link(kernel, &workspace.join(&name))?;
     Ok(name)
+}
+
+fn check_lock(layout: &Layout, workspace: &Path) -> Result<()> {
+    let read = |folder: &Path| {
+        let path = folder.join("Cargo.lock");
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    lock::check_follows(&read(workspace)?, &read(layout.root())?)
 }
 
 /// The binary with its symbols, and without: only the latter goes into an image.

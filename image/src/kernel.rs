@@ -4,6 +4,7 @@
 //!
 //! Invariant: no symbol of the kernel can be taken for one of the application's, except those in [`KEPT`].
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,8 +44,15 @@ fn compile(layout: &Layout, toolchain: &Toolchain, source: &Path) -> Result<Path
     cargo.arg("--manifest-path").arg(source.join("Cargo.toml")).arg("--target-dir").arg(&target);
     cargo.arg("-Zbuild-std=core,alloc");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remap::flags(layout, toolchain).join("\u{1f}"));
+    cargo.env("HERMIT_LOG_LEVEL_FILTER", log_level()).env("NO_COLOR", "1");
     command::run(&mut cargo)?;
     Ok(target.join(TARGET).join("release/libhermit.a"))
+}
+
+/// From which level on the kernel writes to the console. `BOOTSTACK_KERNEL_LOG=info` shows a boot step by step; each
+/// line costs time under emulation, and the console belongs to the service.
+fn log_level() -> String {
+    env::var("BOOTSTACK_KERNEL_LOG").unwrap_or_else(|_| "warn".to_owned())
 }
 
 /// Writes `library`: `archive` with its symbols renamed. A library of the same archive is left alone.

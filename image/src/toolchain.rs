@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use anyhow::{Context, Result, bail};
 
@@ -17,6 +18,9 @@ mod llvm;
 
 /// The oldest version that the kernel's port is known to compile with.
 const OLDEST: (u32, u32) = (1, 96);
+
+/// Which compiler it is is said once, however many steps ask.
+static SAID: Once = Once::new();
 
 /// A compiler, its cargo and the tools that take its objects apart.
 #[derive(Clone, Debug)]
@@ -39,7 +43,7 @@ pub fn find(_layout: &Layout) -> Result<Toolchain> {
     for rustc in candidates() {
         match Toolchain::at(&rustc) {
             Ok(toolchain) => {
-                progress::note(format!("guest toolchain: {}", toolchain.describe()));
+                SAID.call_once(|| progress::note(format!("guest toolchain: {}", toolchain.describe())));
                 return Ok(toolchain);
             }
             Err(error) => refusals.push(format!("  {}: {error:#}", rustc.display())),
