@@ -95,8 +95,8 @@ entry_64:
     .align 8
 descriptors:
     .quad 0
-    .quad 0x00af9a000000ffff        // 64-bit code
-    .quad 0x00cf92000000ffff        // data
+    .quad 0x00af9b000000ffff        // 64-bit code, marked as accessed so that the processor need not
+    .quad 0x00cf93000000ffff        // data, likewise
 descriptors_pointer:
     .word 23
     .long descriptors
