@@ -1,13 +1,12 @@
 //! `cargo xtask check`: what every change passes before it is committed: format, lints, fast tests.
 //!
 //! It boots nothing and starts no database. Invariant: it changes no file of the checkout.
-use std::path::Path;
-
-use ::image::{Layout, command};
+use ::image::Layout;
 use anyhow::Result;
 use clap::Args;
-use xshell::{Cmd, Shell, cmd};
+use xshell::{Shell, cmd};
 
+use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
 
 /// The workspaces beside the main one that hold sources of ours.
@@ -40,16 +39,6 @@ pub(crate) fn check(layout: &Layout) -> Result<()> {
     cargo(&shell, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()?;
     cargo(&shell, &["test", "--workspace"]).run()?;
     deny(&shell)
-}
-
-/// A nested cargo that sees nothing of the cargo that started this program.
-pub(crate) fn cargo<'a>(shell: &'a Shell, arguments: &[&str]) -> Cmd<'a> {
-    let cargo = cmd!(shell, "cargo").args(arguments);
-    let clean = command::cargo(Path::new("cargo"));
-    clean
-        .get_envs()
-        .filter(|(_, value)| value.is_none())
-        .fold(cargo, |cargo, (name, _)| cargo.env_remove(name))
 }
 
 /// Licences, advisories and sources of dependencies, where cargo-deny is installed: it is no package of Debian's, and

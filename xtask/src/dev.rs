@@ -3,16 +3,16 @@
 //! For the seconds between an edit and its effect; only `up` shows how the site behaves on Hermit. Invariant: both
 //! programs end when this one does, and the data stay under `target` for the next time.
 use std::path::Path;
-use std::process::Command;
 
 use ::image::machine::check_free;
-use ::image::{Layout, Stack, command};
+use ::image::{Layout, Stack};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::build::Packages;
 use crate::endpoint::Endpoint;
 use crate::mysql::Mysql;
+use crate::nested;
 use crate::preflight::{self, Purpose};
 use crate::site::{Places, Site, write_secret};
 
@@ -81,7 +81,7 @@ impl Dev {
 
 /// The service's log goes to this terminal.
 fn serve(layout: &Layout, config: &Path) -> Result<()> {
-    let mut cargo: Command = command::cargo(Path::new("cargo"));
+    let mut cargo = nested::command();
     cargo.current_dir(layout.root());
     cargo.args(["run", "--quiet", "--package", "service", "--bin", "service", "--"]).arg(config);
     let status = cargo.status().context("cannot start cargo")?;

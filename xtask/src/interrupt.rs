@@ -6,6 +6,8 @@
 use std::fs;
 use std::io::Write;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use ::image::wait::{Status, wait_until};
@@ -17,12 +19,24 @@ const INTERRUPTED: i32 = 130;
 /// Compilers and QEMU end at once when told to; the rest is for one that has to flush.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Whether this program is on its way to an end from outside.
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
 /// Sets up the end of this program by SIGINT, SIGTERM or SIGHUP.
 pub(crate) fn install() -> Result<()> {
     ctrlc::set_handler(end).context("cannot handle Ctrl-C")
 }
 
+/// Called with a failure at hand: if it comes from an interruption, this does not return, for the interruption is what
+/// the program ends with.
+pub(crate) fn give_way() {
+    while UNDER_WAY.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
+
 fn end() {
+    UNDER_WAY.store(true, Ordering::SeqCst);
     // A closed terminal is no reason to stop stopping.
     let _ = writeln!(std::io::stderr(), "\ninterrupted: stopping what was started");
     let started = descendants(process::id());

@@ -17,6 +17,7 @@ mod image;
 mod interrupt;
 mod lock;
 mod mysql;
+mod nested;
 mod preflight;
 mod site;
 mod smoke;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            interrupt::give_way();
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

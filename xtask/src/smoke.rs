@@ -7,6 +7,8 @@ use std::process::Command;
 use ::image::{Layout, command};
 use anyhow::{Context, Result};
 
+use crate::nested;
+
 /// Names the file that says where the suite points.
 const ENDPOINT: &str = "BOOTSTACK_ENDPOINT";
 
@@ -18,7 +20,7 @@ pub(crate) struct Suite {
 
 /// Compiles the suite and finds the program.
 pub(crate) fn build(layout: &Layout) -> Result<Suite> {
-    let mut cargo = command::cargo(Path::new("cargo"));
+    let mut cargo = nested::command();
     cargo.current_dir(layout.root());
     cargo.args(["test", "--package", "tests", "--test", "smoke", "--no-run", "--message-format", "json"]);
     let messages = command::output(&mut cargo).context("cannot compile the smoke suite")?;

@@ -11,8 +11,9 @@ use clap::Args;
 use xshell::Shell;
 
 use crate::build::{self, Packages};
-use crate::check::{self, cargo};
+use crate::check;
 use crate::mysql::Mysql;
+use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
 use crate::site::{Site, write_secret};
 

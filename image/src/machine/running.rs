@@ -169,19 +169,23 @@ impl Machine {
         }
     }
 
-    /// Waits until the guest writes a line that holds `text` to its serial port, and returns that line.
+    /// Waits until the guest writes a line that holds `text` to its serial port, and returns that line. Each line is
+    /// looked at once: the next wait begins behind it.
     ///
     /// # Errors
     /// When the machine ends first, or the deadline passes.
     pub fn wait_for_line(&mut self, deadline: Duration, text: &str) -> Result<String> {
         let what = format!("the line {text:?} of the {} machine", self.name);
+        let mut last = String::new();
         self.wait_for(deadline, &what, |machine| {
-            let lines = machine.serial.lines()?;
-            let last = lines.last().cloned();
-            match lines.into_iter().find(|line| line.contains(text)) {
-                Some(line) => Ok(Status::Reached(line)),
-                None => Ok(Status::Pending(last.unwrap_or_else(|| machine.serial.partial()))),
+            while let Some(line) = machine.serial.next_line()? {
+                if line.contains(text) {
+                    return Ok(Status::Reached(line));
+                }
+                last = line;
             }
+            let partial = machine.serial.partial();
+            Ok(Status::Pending(if partial.is_empty() { last.clone() } else { partial }))
         })
     }
 

@@ -3,8 +3,9 @@
 //! It does not interpret what the guest says. Invariant: what is quoted holds no control characters, so that a guest
 //! cannot steer the terminal of the person who reads it.
 use anyhow::{Context, Result};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// How much of the end of a log is quoted.
@@ -12,35 +13,28 @@ const TAIL_BYTES: u64 = 4096;
 /// How many lines of it.
 const TAIL_LINES: usize = 25;
 
-/// Follows a log as it grows.
+/// Follows a log as it grows, line by line.
 #[derive(Debug)]
 pub(super) struct Follower {
     log: PathBuf,
     offset: u64,
+    /// Whole lines that were read and not yet asked for.
+    lines: VecDeque<String>,
     /// The last line, not yet ended.
     partial: Vec<u8>,
 }
 
 impl Follower {
     pub(super) fn new(log: &Path) -> Self {
-        Self { log: log.to_owned(), offset: 0, partial: Vec::new() }
+        Self { log: log.to_owned(), offset: 0, lines: VecDeque::new(), partial: Vec::new() }
     }
 
-    /// The lines that have appeared since the last call.
-    pub(super) fn lines(&mut self) -> Result<Vec<String>> {
-        let mut fresh = Vec::new();
-        match File::open(&self.log) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.log.display())),
-            Ok(mut file) => {
-                file.seek(SeekFrom::Start(self.offset))?;
-                file.read_to_end(&mut fresh)
-                    .with_context(|| format!("cannot read {}", self.log.display()))?;
-            }
+    /// The next whole line, once; `None` while there is none.
+    pub(super) fn next_line(&mut self) -> Result<Option<String>> {
+        if self.lines.is_empty() {
+            self.read_on()?;
         }
-        self.offset += fresh.len() as u64;
-        self.partial.append(&mut fresh);
-        Ok(self.whole_lines())
+        Ok(self.lines.pop_front())
     }
 
     /// The line that is still being written.
@@ -48,11 +42,26 @@ impl Follower {
         printable(&self.partial)
     }
 
-    fn whole_lines(&mut self) -> Vec<String> {
-        let Some(end) = self.partial.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+    fn read_on(&mut self) -> Result<()> {
+        let fresh = match self.fresh() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            fresh => fresh.with_context(|| format!("cannot read {}", self.log.display()))?,
+        };
+        self.offset += fresh.len() as u64;
+        self.partial.extend(fresh);
+        let Some(end) = self.partial.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
         let rest = self.partial.split_off(end + 1);
         let whole = std::mem::replace(&mut self.partial, rest);
-        whole[..end].split(|byte| *byte == b'\n').map(printable).collect()
+        self.lines.extend(whole[..end].split(|byte| *byte == b'\n').map(printable));
+        Ok(())
+    }
+
+    fn fresh(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::open(&self.log)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut fresh = Vec::new();
+        file.read_to_end(&mut fresh)?;
+        Ok(fresh)
     }
 }
 
@@ -70,7 +79,7 @@ pub(super) fn tail(log: &Path) -> String {
     }
 }
 
-fn last_bytes(log: &Path) -> std::io::Result<Vec<u8>> {
+fn last_bytes(log: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(log)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
@@ -105,13 +114,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("serial.log");
         let mut follower = Follower::new(&log);
-        assert!(follower.lines().unwrap().is_empty());
+        assert_eq!(follower.next_line().unwrap(), None);
         let mut file = File::create(&log).unwrap();
         file.write_all(b"one\r\ntwo\nthr").unwrap();
-        assert_eq!(follower.lines().unwrap(), ["one", "two"]);
+        assert_eq!(follower.next_line().unwrap().unwrap(), "one");
+        assert_eq!(follower.next_line().unwrap().unwrap(), "two");
+        assert_eq!(follower.next_line().unwrap(), None);
         assert_eq!(follower.partial(), "thr");
         file.write_all(b"ee\n").unwrap();
-        assert_eq!(follower.lines().unwrap(), ["three"]);
+        assert_eq!(follower.next_line().unwrap().unwrap(), "three");
     }
 
     #[test]
