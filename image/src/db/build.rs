@@ -12,13 +12,15 @@ use super::contents::Contents;
 use super::initrd::Archive;
 use super::modules::{Modules, uncompressed};
 use super::tree::Tree;
-use super::{inputs, root, uki};
+use super::{inputs, linux, root, uki};
 use crate::debian::{self, Lock, Policy, Use};
 use crate::disk::{BOOTS_BIOS, Content, Disk, Esp, Partition, READ_ONLY, Syslinux, kind};
 use crate::{Layout, command, layout, progress};
 
 /// Linux prints little: each line on an emulated serial port costs. `panic` reboots, which QEMU turns into an end.
-const KERNEL_ARGUMENTS: &str = "console=tty0 console=ttyS0 quiet loglevel=3 panic=5 systemd.firstboot=off";
+/// systemd writes to the console itself: there is no journal.
+const KERNEL_ARGUMENTS: &str = "console=tty0 console=ttyS0 quiet loglevel=3 panic=5 audit=0 \
+    rcupdate.rcu_expedited=1 systemd.firstboot=off systemd.log_target=console systemd.log_level=notice systemd.show_status=no";
 /// systemd's stub for UEFI.
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// The root file system's own id. It is the same in every image: the partition's GUID tells images apart.
@@ -27,7 +29,7 @@ const ROOT_UUID: &str = "b0075ac4-db00-4000-8000-000000000001";
 /// What the db machine boots from.
 #[derive(Clone, Debug)]
 pub struct DbImage {
-    /// Linux, for direct boot.
+    /// Linux, uncompressed, for direct boot.
     pub kernel: PathBuf,
     /// The initial RAM disk, for direct boot.
     pub initrd: PathBuf,
@@ -107,7 +109,10 @@ impl Builder {
         let kernel = self.guest.root().join("boot").join(format!("vmlinuz-{}", self.release));
         let kernel = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
         let initrd = self.initrd(&modules)?;
-        layout::replace_with(&image.kernel, &kernel)?;
+        layout::replace_with(
+            &image.kernel,
+            &linux::uncompressed(&kernel, &self.tools, self.scratch.path())?,
+        )?;
         layout::replace_with(&image.initrd, &initrd)?;
         self.root(&modules, &image.root)?;
         let step = progress::start("db: disk");
@@ -178,7 +183,8 @@ impl Builder {
     }
 
     fn esp(&self, kernel: &[u8], initrd: &[u8], arguments: &str, syslinux: &Syslinux) -> Result<PathBuf> {
-        let release = format!("NAME=\"bootstack db machine\"\nID=bootstack\nVERSION_ID={}\n", self.mysql_version);
+        let release =
+            format!("NAME=\"bootstack db machine\"\nID=bootstack\nVERSION_ID={}\n", self.mysql_version);
         let sections = [
             (".osrel", release.as_bytes()),
             (".uname", self.release.as_bytes()),

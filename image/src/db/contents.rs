@@ -42,7 +42,9 @@ impl Contents {
     /// What is listed and no package has brought: a package has moved it.
     pub(super) fn missing(&self, present: impl Fn(&str) -> bool) -> Vec<String> {
         let paths = self.keep.iter().flat_map(|(folder, names)| {
-            names.iter().map(move |name| if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") })
+            names
+                .iter()
+                .map(move |name| if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") })
         });
         paths.filter(|path| !path.contains('*') && !present(path)).collect()
     }

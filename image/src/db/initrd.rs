@@ -86,8 +86,12 @@ mod tests {
         archive.folder("dev");
         archive.program("init", b"#!/bin/sh\n");
         let bytes = archive.finish();
-        let headers: Vec<usize> =
-            bytes.windows(6).enumerate().filter(|(_, window)| window == b"070701").map(|(at, _)| at).collect();
+        let headers: Vec<usize> = bytes
+            .windows(6)
+            .enumerate()
+            .filter(|(_, window)| window == b"070701")
+            .map(|(at, _)| at)
+            .collect();
         assert_eq!(headers.len(), 3);
         assert!(headers.iter().all(|at| at % 4 == 0) && bytes.len() % 4 == 0);
     }

@@ -10,10 +10,11 @@ use crate::Layout;
 use crate::debian::Lock;
 
 /// The code that decides what the image looks like.
-const BUILDERS: [&str; 6] = [
+const BUILDERS: [&str; 7] = [
     include_str!("build.rs"),
     include_str!("contents.rs"),
     include_str!("initrd.rs"),
+    include_str!("linux.rs"),
     include_str!("modules.rs"),
     include_str!("root.rs"),
     include_str!("uki.rs"),

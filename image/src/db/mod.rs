@@ -7,6 +7,7 @@ mod build;
 mod contents;
 mod initrd;
 mod inputs;
+mod linux;
 mod modules;
 mod mysqld;
 mod root;

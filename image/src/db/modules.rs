@@ -53,7 +53,8 @@ impl Modules {
             file.split('.').next().is_some_and(|stem| stem.replace('-', "_") == name)
         };
         let path = self.needs.keys().find(is);
-        path.map(String::as_str).with_context(|| format!("the kernel has no module {name}: see image/linux/contents.toml"))
+        path.map(String::as_str)
+            .with_context(|| format!("the kernel has no module {name}: see image/linux/contents.toml"))
     }
 
     /// The bytes of the module at `path`, uncompressed.
@@ -67,15 +68,24 @@ impl Modules {
     }
 
     /// Puts `paths` below the root file system `to`, with the indices that modprobe reads.
-    pub(super) fn install(&self, paths: &[String], guest: &Tree, tools: &Tree, to: &Path, release: &str) -> Result<()> {
+    pub(super) fn install(
+        &self,
+        paths: &[String],
+        guest: &Tree,
+        tools: &Tree,
+        to: &Path,
+        release: &str,
+    ) -> Result<()> {
         let folder = to.join("usr/lib/modules").join(release);
         for path in paths {
             let file = folder.join(uncompressed(path));
             fs::create_dir_all(file.parent().context("a module has no folder")?)?;
-            fs::write(&file, self.content(tools, path)?).with_context(|| format!("cannot write {}", file.display()))?;
+            fs::write(&file, self.content(tools, path)?)
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         for index in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
-            fs::copy(self.folder.join(index), folder.join(index)).with_context(|| format!("cannot copy {index}"))?;
+            fs::copy(self.folder.join(index), folder.join(index))
+                .with_context(|| format!("cannot copy {index}"))?;
         }
         let mut depmod = guest.program("usr/sbin/depmod");
         depmod.arg("--basedir").arg(to).arg("--moduledir").arg("/usr/lib/modules").arg(release);

@@ -16,13 +16,14 @@ use crate::{Layout, command, layout, progress};
 const ACCOUNTS: &str = include_str!("../../linux/root/usr/share/bootstack/accounts.sql");
 
 /// Nothing of a template is worth a flush: it has its name only when it is whole.
-const INITIALISE: [&str; 7] = [
+const INITIALISE: [&str; 8] = [
     "--initialize-insecure",
     "--skip-networking",
     "--skip-log-bin",
     "--require-secure-transport=OFF",
     "--innodb-flush-log-at-trx-commit=0",
-    "--innodb-flush-method=fsync",
+    "--innodb-flush-method=nosync",
+    "--skip-innodb-doublewrite",
     "--innodb-redo-log-capacity=8M",
 ];
 

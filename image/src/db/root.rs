@@ -14,7 +14,11 @@ use super::contents::Contents;
 pub(super) fn copy_kept(from: &Path, to: &Path, contents: &Contents) -> Result<()> {
     copy(from, to, "", &|folder, name| contents.keeps(folder, name))?;
     let missing = contents.missing(|path| to.join(path).symlink_metadata().is_ok());
-    ensure!(missing.is_empty(), "image/linux/contents.toml names what no package has: {}", missing.join(", "));
+    ensure!(
+        missing.is_empty(),
+        "image/linux/contents.toml names what no package has: {}",
+        missing.join(", ")
+    );
     Ok(())
 }
 
@@ -65,7 +69,8 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn restrict(path: &Path, mode: u32) -> Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode)).with_context(|| format!("cannot set the mode of {}", path.display()))
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set the mode of {}", path.display()))
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -73,7 +73,13 @@ impl Image {
         let size = u32::try_from(content.len())?;
         let mut entry = [0; SECTION_BYTES];
         entry.iter_mut().zip(name.bytes().take(8)).for_each(|(to, from)| *to = from);
-        let fields = [(8, size), (12, self.end), (16, u32::try_from(padded)?), (20, u32::try_from(start)?), (36, DATA_READ)];
+        let fields = [
+            (8, size),
+            (12, self.end),
+            (16, u32::try_from(padded)?),
+            (20, u32::try_from(start)?),
+            (36, DATA_READ),
+        ];
         for (at, value) in fields {
             entry[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }

@@ -42,6 +42,11 @@ pub(super) fn resolve(layout: &Layout, wanted: &Wanted, mirror: &Mirror) -> Resu
     Ok(Lock { wanted: wanted.digest(), packages })
 }
 
+/// Where apt keeps what it knows; one process at a time may use it.
+pub(super) fn folder(layout: &Layout) -> PathBuf {
+    layout.build("db").join("apt")
+}
+
 /// A command that reads the settings of `folder` and nothing of the host's, but how it reaches the network.
 pub(super) fn command(folder: &Path, program: &str) -> Result<Command> {
     let settings = folder.join("apt.conf");
@@ -87,7 +92,7 @@ Acquire::Languages "none";
 
 impl Apt {
     fn prepare(layout: &Layout, wanted: &Wanted) -> Result<Self> {
-        let folder = layout.build("db").join("apt");
+        let folder = folder(layout);
         for part in ["state/lists/partial", "cache/archives/partial", "none"] {
             let path = folder.join(part);
             fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;

@@ -79,7 +79,7 @@ fn missing<'a>(layout: &Layout, lock: &'a Lock) -> Vec<&'a Package> {
 }
 
 /// Holds a lock on the folder until dropped.
-fn wait_for_turn(folder: &Path) -> Result<File> {
+pub(super) fn wait_for_turn(folder: &Path) -> Result<File> {
     let path = folder.join(".turn");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
@@ -88,7 +88,7 @@ fn wait_for_turn(folder: &Path) -> Result<File> {
 
 /// Fetches `packages` and returns the titles of those that the mirror does not have.
 fn fetch(layout: &Layout, mirror: &Mirror, packages: &[&Package]) -> Result<Vec<String>> {
-    let mut client = apt::command(&layout.build("db").join("apt"), CLIENT)?;
+    let mut client = apt::command(&apt::folder(layout), CLIENT)?;
     client.arg("--quiet").arg("download-file");
     for package in packages {
         let address = format!("{}/{}", archive(mirror, package)?, package.path);

@@ -91,6 +91,9 @@ fn renew_beside(layout: &Layout, base: &Lock) -> Result<Lock> {
 
 fn resolve(layout: &Layout) -> Result<Lock> {
     let step = progress::start("Debian packages: resolve");
+    let folder = apt::folder(layout);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let _turn = cache::wait_for_turn(&folder)?;
     let lock = apt::resolve(layout, &Wanted::load(layout)?, &Mirror::of_host()?)?;
     step.done(format!("{} packages", lock.packages.len()));
     Ok(lock)
