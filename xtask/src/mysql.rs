@@ -13,6 +13,7 @@ use ::image::{Layout, progress};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::lock;
 use crate::site::{Site, write_secret};
 
 /// MySQL's own words when it accepts logins.
@@ -34,7 +35,7 @@ impl Mysql {
         folder: &Path,
         port: u16,
     ) -> Result<Self> {
-        let mysqld = Mysqld::prepare(layout, policy)?;
+        let mysqld = prepare(layout, policy)?;
         let step = progress::start("MySQL on this host");
         if !folder.join("data").exists() {
             mysqld.fresh_data(folder)?;
@@ -64,6 +65,12 @@ impl Mysql {
             }
         })
     }
+}
+
+/// Unpacking is building; running is not.
+fn prepare(layout: &Layout, policy: Policy) -> Result<Mysqld> {
+    let _lock = lock::build(layout)?;
+    Mysqld::prepare(layout, policy)
 }
 
 impl Drop for Mysql {

@@ -7,7 +7,7 @@ use super::process::{Identity, resident_kib};
 use super::serial::{Follower, tail};
 use super::{Spec, arguments, folder, names, qemu, qmp};
 use crate::wait::{Status, wait_until};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -279,15 +279,13 @@ impl Machine {
                 Err(error) => Ok(Status::Pending(format!("{error:#}"))),
             }
         });
-        reached.map_err(|error| {
-            let log = self.folder.join(names::QEMU_LOG);
-            error.context(format!("{} says:\n{}", qemu::PROGRAM, tail(&log)))
-        })
+        let log = self.folder.join(names::QEMU_LOG);
+        reached.map_err(|error| anyhow!("{error:#}\nthe end of {}:\n{}", log.display(), tail(&log)))
     }
 
     fn explained(&self, error: &anyhow::Error) -> anyhow::Error {
         let log = self.serial_log();
-        anyhow::anyhow!("{error:#}\nthe end of {}:\n{}", log.display(), self.serial_tail())
+        anyhow!("{error:#}\nthe end of {}:\n{}", log.display(), self.serial_tail())
     }
 }
 
