@@ -1,6 +1,6 @@
 //! The life of the machines: booted every way, cut off, given what is wrong, shut down.
 //!
-//! `cargo test -p tests --test lifecycle [NAME…]`. It drives machines through `image` on free ports, in a folder of its
+//! `cargo test -p tests --test lifecycle [-- NAME]`. It drives machines through `image` on free ports, in a folder of its
 //! own below `target/bootstack/lifecycle`, and leaves a running stack alone. One story after the other: the host may
 //! have two cores, and a story must not wait for another's machines.
 
@@ -94,5 +94,8 @@ fn trial(name: &'static str, story: Story, stand: Shared) -> Trial {
 fn told(name: &str, story: Story, stand: &mut Stand) -> Result<(), Failed> {
     stand.begin(name);
     let outcome = story(stand).and_then(|()| stand.finish());
-    outcome.map_err(|error| Failed::from(format!("{error:#}\n{}", stand.post_mortem())))
+    outcome.map_err(|error| {
+        let error = format!("{error:#}");
+        Failed::from(format!("{error}\n{}", stand.post_mortem(&error)))
+    })
 }

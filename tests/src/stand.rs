@@ -75,12 +75,13 @@ impl Stand {
         forget(&self.story)
     }
 
-    /// Ends a story that failed: its files stay, and the next one gets a db machine of its own.
+    /// Ends a story that failed: its files stay, and the next one gets a db machine of its own. Returns what is needed to
+    /// understand `error`: the seed, each machine's command line, the end of each log that the error does not quote.
     #[must_use]
-    pub fn post_mortem(&mut self) -> String {
+    pub fn post_mortem(&mut self, error: &str) -> String {
         self.db = None;
-        let logs: Vec<String> = self.logs.iter().map(|log| last_words(log)).collect();
-        format!("the same draws again: {}\n{}", self.dice, logs.join("\n"))
+        let machines: Vec<String> = self.logs.iter().map(|log| last_words(log, error)).collect();
+        format!("the same draws again: {}\n{}", self.dice, machines.join("\n"))
     }
 
     /// The parts that machines are made of.
@@ -159,13 +160,15 @@ fn forget(folder: &Path) -> Result<()> {
     }
 }
 
-/// QEMU's command line, where the machine's log is, and how it ends.
-fn last_words(log: &Path) -> String {
+/// QEMU's command line, where the machine's log is, and how it ends unless `quoted` says that already.
+fn last_words(log: &Path, quoted: &str) -> String {
     const LINES: usize = 25;
-    let qemu = log.with_file_name("qemu.log");
-    let command = fs::read_to_string(qemu).unwrap_or_default();
-    let serial = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
+    let command = fs::read_to_string(log.with_file_name("qemu.log")).unwrap_or_default();
+    let command = format!("{}: {}", log.display(), command.trim_end());
+    if quoted.contains(&*log.to_string_lossy()) {
+        return command;
+    }
+    let serial = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).replace('\u{1b}', "␛");
     let lines: Vec<&str> = serial.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = lines[lines.len().saturating_sub(LINES)..].join("\n    ").replace('\u{1b}', "␛");
-    format!("{}\nthe end of {}:\n    {tail}", command.trim_end(), log.display())
+    format!("{command}\n    {}", lines[lines.len().saturating_sub(LINES)..].join("\n    "))
 }

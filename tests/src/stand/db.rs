@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use image::machine::{self, DbPorts, Ended, Machine, free_port};
 
 use super::Stand;
 
+/// How every line of the machine's own begins.
+const OURS: &str = "bootstack: ";
 /// What the machine says when it accepts logins.
 pub const READY: &str = "bootstack: mysql ready";
 /// What a machine says, with the reason, before it ends without having touched anything.
@@ -89,9 +91,10 @@ impl Db {
     /// Waits until the machine has said why it refuses, and has ended.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it gets ready instead, or does neither.
     pub fn wait_until_refused(&mut self) -> Result<(String, Ended)> {
-        let line = self.machine.wait_for_line(BOOT_DEADLINE, REFUSED)?;
+        let line = self.machine.wait_for_line(BOOT_DEADLINE, OURS)?;
+        ensure!(line.contains(REFUSED), "the machine refuses nothing: {line}");
         Ok((line, self.machine.wait_for_end(SHUTDOWN_DEADLINE)?))
     }
 
