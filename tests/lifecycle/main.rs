@@ -62,13 +62,23 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    match stand(&arguments) {
-        Ok(stand) => libtest_mimic::run(&arguments, trials(&stand)).exit_code(),
+    match tell(&arguments) {
+        Ok(verdict) => verdict,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(arguments: &Arguments) -> Result<ExitCode> {
+    let stand = stand(arguments)?;
+    let conclusion = libtest_mimic::run(arguments, trials(&stand));
+    let stand = stand.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(stand) = stand.filter(|_| !conclusion.has_failed()) {
+        stand.dismantle()?;
+    }
+    Ok(conclusion.exit_code())
 }
 
 type Shared = Arc<Mutex<Option<Stand>>>;

@@ -64,15 +64,22 @@ impl Stand {
         self.logs.clear();
     }
 
-    /// Ends a story that went well: what it left is removed, but for the db machine that it handed on.
+    /// Ends a story that went well: what it left is removed, unless the db machine that it handed on lives there.
     ///
     /// # Errors
     /// When its folder cannot be removed.
     pub fn finish(&mut self) -> Result<()> {
-        if self.db.as_ref().is_some_and(|db| db.volume().starts_with(&self.story)) {
-            return Ok(());
-        }
-        forget(&self.story)
+        let inhabited = self.db.as_ref().is_some_and(|db| db.lives_in(&self.story));
+        if inhabited { Ok(()) } else { forget(&self.story) }
+    }
+
+    /// Ends the stand after stories that all went well: nothing is left.
+    ///
+    /// # Errors
+    /// When its folder cannot be removed.
+    pub fn dismantle(mut self) -> Result<()> {
+        self.db = None;
+        forget(&self.root)
     }
 
     /// Ends a story that failed: its files stay, and the next one gets a db machine of its own. Returns what is needed to

@@ -80,6 +80,10 @@ impl Db {
         &self.password
     }
 
+    pub(super) fn lives_in(&self, folder: &Path) -> bool {
+        self.volume.starts_with(folder) || self.machine.serial_log().starts_with(folder)
+    }
+
     /// Waits until MySQL accepts logins.
     ///
     /// # Errors
