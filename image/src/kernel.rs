@@ -28,8 +28,10 @@ const TARGET: &str = "x86_64-unknown-none";
 /// When the port does not apply or the kernel does not compile.
 pub fn build(layout: &Layout, toolchain: &Toolchain) -> Result<PathBuf> {
     let step = progress::start("kernel");
-    let port = Port::read(&layout.root().join("image/kernel"))?;
-    let source = port.prepare(layout, toolchain)?;
+    let folder = layout.root().join("image/kernel");
+    // The kernel's manifest names the ported smoltcp as its neighbour below `target/`.
+    Port::read(&folder.join("smoltcp"))?.prepare(layout, toolchain)?;
+    let source = Port::read(&folder)?.prepare(layout, toolchain)?;
     let archive = compile(layout, toolchain, &source)?;
     let library = layout.build("kernel").join("libhermit.a");
     rename(toolchain, &archive, &library)?;

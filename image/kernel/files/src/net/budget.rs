@@ -1,0 +1,50 @@
+//! How much of the machine's memory connections may take.
+//!
+//! It does not allocate. Invariant: what is taken never exceeds the limit.
+
+/// Connections together get this part of the memory.
+const SHARE: usize = 4;
+/// What one connection may queue while memory is ample: 20 ms of delay at 25 MB/s.
+const AMPLE_TRANSMIT_BYTES: usize = 512 << 10;
+const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
+const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
+
+/// Bytes taken, of a limit.
+pub(super) struct Budget {
+    taken: usize,
+    limit: usize,
+}
+
+impl Budget {
+    /// A budget for a machine with `memory_bytes`.
+    pub(super) fn of(memory_bytes: usize) -> Self {
+        Self { taken: 0, limit: memory_bytes / SHARE }
+    }
+
+    /// Takes bytes, unless that is more than is left.
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        let fits = self.limit - self.taken >= bytes;
+        if fits {
+            self.taken += bytes;
+        }
+        fits
+    }
+
+    pub(super) fn give(&mut self, bytes: usize) {
+        self.taken = self.taken.saturating_sub(bytes);
+    }
+
+    /// Whether there is enough to be generous.
+    pub(super) fn is_ample(&self) -> bool {
+        self.taken < self.limit / 2
+    }
+
+    /// What one connection may queue now.
+    pub(super) fn transmit_limit(&self) -> usize {
+        match self.taken {
+            taken if taken < self.limit / 2 => AMPLE_TRANSMIT_BYTES,
+            taken if taken < self.limit / 4 * 3 => SCARCE_TRANSMIT_BYTES,
+            _ => LEAST_TRANSMIT_BYTES,
+        }
+    }
+}

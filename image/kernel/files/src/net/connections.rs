@@ -1,0 +1,320 @@
+//! All TCP connections: found by flow, flushed when something changed, woken by time.
+//!
+//! It does not know descriptors, nor who may connect.
+//!
+//! Invariant: a connection that changed is on `dirty` until it was flushed and refreshed.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use smoltcp::iface::PollResult;
+use smoltcp::socket::tcp::State;
+
+use super::budget::Budget;
+use super::connection::{Connection, Owner, Verdict};
+use super::frame::{Flow, flags};
+use super::link::Link;
+use super::listeners::Listeners;
+use super::nic::Received;
+use super::port::Port;
+use super::random;
+use super::timers::{Name, Timers};
+
+/// Handshakes under way, one for so many bytes of memory. Beyond it the oldest makes room.
+const BYTES_PER_EMBRYO: usize = 32 << 10;
+/// Closed connections that only guard their port numbers. Beyond it the oldest goes early.
+const MOST_TIME_WAITS: usize = 1024;
+/// How long a closed connection may take to end.
+const LINGER_US: u64 = 30_000_000;
+
+/// The connections.
+pub(super) struct Connections {
+    slots: Vec<Option<Box<Connection>>>,
+    free: Vec<u32>,
+    flows: HashMap<Flow, u32, RandomState>,
+    dirty: Vec<u32>,
+    flushing: Vec<u32>,
+    timers: Timers,
+    /// Handshakes under way in the order of their SYNs, among them some that are over.
+    embryos: VecDeque<Name>,
+    embryo_count: usize,
+    most_embryos: usize,
+    time_waits: VecDeque<Name>,
+    next_generation: u32,
+    pub(super) budget: Budget,
+}
+
+impl Connections {
+    pub(super) fn new(memory_bytes: usize) -> Self {
+        let seeds = [random::bits(), random::bits(), random::bits(), random::bits()];
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            flows: HashMap::with_hasher(RandomState::with_seeds(seeds[0], seeds[1], seeds[2], seeds[3])),
+            dirty: Vec::new(),
+            flushing: Vec::new(),
+            timers: Timers::default(),
+            embryos: VecDeque::new(),
+            embryo_count: 0,
+            most_embryos: memory_bytes / BYTES_PER_EMBRYO,
+            time_waits: VecDeque::new(),
+            next_generation: 0,
+            budget: Budget::of(memory_bytes),
+        }
+    }
+
+    /// The connection of a flow.
+    pub(super) fn find(&self, flow: &Flow) -> Option<u32> {
+        self.flows.get(flow).copied()
+    }
+
+    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(slot as usize)?.as_deref_mut()
+    }
+
+    /// The connection and the budget, to read and write.
+    pub(super) fn with_budget(&mut self, slot: u32) -> Option<(&mut Connection, &mut Budget)> {
+        let connection = self.slots.get_mut(slot as usize)?.as_deref_mut()?;
+        Some((connection, &mut self.budget))
+    }
+
+    /// Makes room for a connection of this flow.
+    pub(super) fn insert(&mut self, flow: Flow, owner: Owner) -> Option<u32> {
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let connection = Connection::new(flow, owner, self.next_generation, &mut self.budget)?;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        self.embryo_count += usize::from(connection.is_embryo());
+        self.slots[slot as usize] = Some(Box::new(connection));
+        self.flows.insert(flow, slot);
+        Some(slot)
+    }
+
+    /// A connection for a SYN that just came, not yet shown to it.
+    pub(super) fn conceive(
+        &mut self,
+        flow: Flow,
+        listener: u32,
+        local: smoltcp::wire::IpEndpoint,
+    ) -> Option<u32> {
+        self.forget_finished_embryos();
+        if self.embryo_count >= self.most_embryos
+            && let Some(oldest) = self.embryos.pop_front()
+        {
+            self.remove(oldest.slot);
+        }
+        let slot = self.insert(flow, Owner::Embryo { listener })?;
+        let connection = self.get(slot)?;
+        if !connection.listen(local) {
+            self.remove(slot);
+            return None;
+        }
+        let name = Name { slot, generation: connection.generation };
+        self.embryos.push_back(name);
+        Some(slot)
+    }
+
+    fn forget_finished_embryos(&mut self) {
+        while let Some(name) = self.embryos.front().copied() {
+            if self.named(name).is_some_and(|connection| connection.is_embryo()) {
+                return;
+            }
+            self.embryos.pop_front();
+        }
+    }
+
+    fn named(&mut self, name: Name) -> Option<&mut Connection> {
+        self.get(name.slot).filter(|connection| connection.generation == name.generation)
+    }
+
+    /// Shows a segment to its connection.
+    pub(super) fn deliver(&mut self, link: &mut Link, slot: u32, frame: &Received, segment_flags: u8) {
+        let Some((connection, budget)) = self.with_budget(slot) else { return };
+        if segment_flags & flags::RST != 0 {
+            connection.note_reset();
+        }
+        let is_answer = segment_flags & (flags::ACK | flags::RST) == flags::ACK;
+        if is_answer && connection.is_embryo() && !connection.furnish(budget) {
+            return;
+        }
+        let mut port = Port::receiving(&mut link.nic, frame);
+        link.iface.poll_ingress_single(link.now, &mut port, &mut connection.set);
+        self.mark(slot);
+    }
+
+    /// Whether a SYN may take over the flow of this connection: it only guards it.
+    pub(super) fn is_spent(&mut self, slot: u32) -> bool {
+        self.get(slot).is_none_or(|connection| matches!(connection.state(), State::TimeWait | State::Closed))
+    }
+
+    /// Frees the flow for a new connection.
+    pub(super) fn yield_flow(&mut self, slot: u32) {
+        let Some(connection) = self.get(slot) else { return };
+        let flow = connection.flow;
+        if matches!(connection.owner, Owner::Orphan { .. }) {
+            self.remove(slot);
+        } else if self.flows.get(&flow) == Some(&slot) {
+            self.flows.remove(&flow);
+        }
+    }
+
+    /// Notes that a connection changed.
+    pub(super) fn mark(&mut self, slot: u32) {
+        if let Some(connection) = self.get(slot)
+            && !core::mem::replace(&mut connection.is_dirty, true)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Notes that everything may be able to send again: a neighbour's address became known.
+    pub(super) fn mark_all(&mut self) {
+        (0..self.slots.len() as u32).for_each(|slot| self.mark(slot));
+    }
+
+    /// Marks the connections whose time has come.
+    pub(super) fn expire(&mut self, now: u64) {
+        while let Some(name) = self.timers.due(now) {
+            let Some(connection) = self.named(name) else { continue };
+            connection.armed = u64::MAX;
+            if connection.owner == Owner::Socket {
+                let (connection, budget) = self.with_budget(name.slot).expect("just seen");
+                connection.shrink(budget);
+            }
+            self.mark(name.slot);
+        }
+    }
+
+    /// The earliest deadline, microseconds since start.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.timers.next()
+    }
+
+    /// Whether something waits to be flushed.
+    pub(super) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Sends what changed connections have to send and brings them up to date.
+    pub(super) fn flush(&mut self, link: &mut Link, listeners: &mut Listeners) {
+        core::mem::swap(&mut self.dirty, &mut self.flushing);
+        while let Some(slot) = self.flushing.pop() {
+            let Some(connection) = self.get(slot) else { continue };
+            connection.is_dirty = false;
+            let is_stuck = !egress(connection, link);
+            self.settle(slot, link, listeners);
+            if is_stuck {
+                self.mark(slot);
+            }
+        }
+    }
+
+    fn settle(&mut self, slot: u32, link: &mut Link, listeners: &mut Listeners) {
+        let Some((connection, budget)) = self.with_budget(slot) else { return };
+        let verdict = connection.refresh(link.micros(), budget);
+        if core::mem::take(&mut connection.wants_flush) {
+            egress(connection, link);
+        }
+        let (state, owner, name) =
+            (connection.state(), connection.owner, Name { slot, generation: connection.generation });
+        match verdict {
+            Verdict::Remove => return self.remove(slot),
+            Verdict::Promote { listener } => self.promote(slot, listener, listeners),
+            Verdict::Keep => {}
+        }
+        if state == State::Closed {
+            self.yield_flow(slot);
+        }
+        if state == State::TimeWait && matches!(owner, Owner::Orphan { .. }) {
+            self.guard(name);
+        }
+        self.arm(slot, link);
+    }
+
+    fn promote(&mut self, slot: u32, listener: u32, listeners: &mut Listeners) {
+        if !listeners.enqueue(listener, slot) {
+            return self.abort(slot);
+        }
+        self.embryo_count -= 1;
+        if let Some((connection, budget)) = self.with_budget(slot) {
+            connection.owner = Owner::Queued { listener };
+            let _ = connection.refresh(0, budget);
+        }
+    }
+
+    fn guard(&mut self, name: Name) {
+        if self.time_waits.back() != Some(&name) {
+            self.time_waits.push_back(name);
+        }
+        while self.time_waits.len() > MOST_TIME_WAITS {
+            let oldest = self.time_waits.pop_front().expect("not empty");
+            if self.named(oldest).is_some_and(|connection| connection.state() == State::TimeWait) {
+                self.remove(oldest.slot);
+            }
+        }
+    }
+
+    fn arm(&mut self, slot: u32, link: &mut Link) {
+        let Some(connection) = self.get(slot) else { return };
+        let wanted = link.iface.poll_at(link.now, &connection.set).map(|at| at.total_micros() as u64);
+        let until = match connection.owner {
+            Owner::Orphan { until } => Some(until),
+            _ => None,
+        };
+        let Some(deadline) = wanted.into_iter().chain(until).min() else { return };
+        // What is wanted at once and could not be done is tried again in a millisecond, not for ever.
+        let deadline = deadline.max(link.micros() + 1_000);
+        if deadline < connection.armed {
+            connection.armed = deadline;
+            let name = Name { slot, generation: connection.generation };
+            self.timers.add(deadline, name);
+        }
+    }
+
+    /// Gives a connection up to end by itself.
+    pub(super) fn orphan(&mut self, slot: u32, now: u64) {
+        if let Some(connection) = self.get(slot) {
+            connection.orphan(now + LINGER_US);
+            self.mark(slot);
+        }
+    }
+
+    /// Ends a connection with a reset.
+    pub(super) fn abort(&mut self, slot: u32) {
+        if let Some(connection) = self.get(slot) {
+            let was_embryo = connection.is_embryo();
+            connection.owner = Owner::Orphan { until: 0 };
+            connection.socket().abort();
+            self.embryo_count -= usize::from(was_embryo);
+            self.mark(slot);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.embryo_count -= usize::from(connection.is_embryo());
+        self.budget.give(connection.cost());
+        if self.flows.get(&connection.flow) == Some(&slot) {
+            self.flows.remove(&connection.flow);
+        }
+        self.free.push(slot);
+    }
+}
+
+/// Sends until there is nothing more to send. False if the card had no room.
+fn egress(connection: &mut Connection, link: &mut Link) -> bool {
+    while link.nic.has_room() {
+        let mut port = Port::sending(&mut link.nic);
+        let result = link.iface.poll_egress(link.now, &mut port, &mut connection.set);
+        link.awaits_neighbor |= port.asked_neighbor;
+        if result == PollResult::None {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,48 @@
+//! Names to addresses, by DNS.
+//!
+//! It caches nothing. Repeats and other servers are smoltcp's: 1, 2, 4 s, 10 s for each server.
+//!
+//! Invariant: a lookup ends, by `DEADLINE_US` at the latest.
+
+use alloc::vec::Vec;
+
+use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr};
+
+use super::{retry, stack, wait};
+use crate::io::{Error, Result};
+
+const DEADLINE_US: u64 = 45_000_000;
+/// How long a lookup waits for the first address of a machine that has just started.
+const ADDRESS_US: u64 = 10_000_000;
+
+/// The addresses of a name: IPv4 first, and IPv6 where the machine could reach them.
+pub(crate) fn look_up(name: &str) -> Result<Vec<IpAddress>> {
+    if let Ok(address) = name.parse() {
+        return Ok(vec![address]);
+    }
+    let _ = retry(false, Some(wait::now() + ADDRESS_US), || stack::with(|stack| has_address(stack)));
+    let mut found = ask(name, DnsQueryType::A)?;
+    if stack::with(|stack| Ok(has_global_v6(stack)))? {
+        found.extend(ask(name, DnsQueryType::Aaaa)?);
+    }
+    Ok(found)
+}
+
+fn ask(name: &str, kind: DnsQueryType) -> Result<Vec<IpAddress>> {
+    let query = stack::with(|stack| stack.shared.look_up(&mut stack.link, name, kind))?;
+    retry(false, Some(wait::now() + DEADLINE_US), || {
+        stack::with(|stack| stack.shared.found(query).ok_or(Error::EAGAIN))
+    })
+}
+
+fn has_address(stack: &mut stack::Stack) -> Result<()> {
+    let is_ready = stack.link.iface.ipv4_addr().is_some() || has_global_v6(stack);
+    is_ready.then_some(()).ok_or(Error::EAGAIN)
+}
+
+fn has_global_v6(stack: &stack::Stack) -> bool {
+    stack.link.iface.ip_addrs().iter().any(|cidr| match cidr {
+        IpCidr::Ipv6(cidr) => !cidr.address().is_unicast_link_local(),
+        IpCidr::Ipv4(_) => false,
+    })
+}

@@ -1,0 +1,262 @@
+//! The virtio network card: frames in, frames out, in memory that was set aside at start.
+//!
+//! It knows no protocol above Ethernet but for the place of a checksum. It never allocates after start and maps
+//! nothing.
+//!
+//! Invariant: a slot is in exactly one place: offered to the device, being read or filled, or in `free`.
+
+use alloc::vec::Vec;
+
+use super::frame::{self, Transport as Checked};
+use super::memory::DeviceMemory;
+use super::ring::Ring;
+use super::transport::{Interrupts, Transport, status};
+
+/// Frames that wait for us, and frames that wait for the wire.
+const SLOTS: u16 = 256;
+/// The header before every frame (virtio 1.2, 5.1.6).
+const HEADER_BYTES: usize = 12;
+const ETHERNET_HEADER_BYTES: usize = 14;
+/// What a host without an opinion carries.
+const DEFAULT_MTU: usize = 1500;
+/// The greatest frame that we set memory aside for.
+const LARGEST_MTU: usize = 9216;
+
+const RECEIVE: u16 = 0;
+const TRANSMIT: u16 = 1;
+
+/// Features (virtio 1.2, 5.1.3 and 6).
+mod feature {
+    pub(super) const CHECKSUM: u64 = 1 << 0;
+    pub(super) const GUEST_CHECKSUM: u64 = 1 << 1;
+    pub(super) const MTU: u64 = 1 << 3;
+    pub(super) const MAC: u64 = 1 << 5;
+    pub(super) const STATUS: u64 = 1 << 16;
+    pub(super) const EVENT_INDEX: u64 = 1 << 29;
+    pub(super) const VERSION_1: u64 = 1 << 32;
+    pub(super) const ACCESS_PLATFORM: u64 = 1 << 33;
+}
+
+const WANTED: u64 = feature::CHECKSUM
+    | feature::GUEST_CHECKSUM
+    | feature::MTU
+    | feature::MAC
+    | feature::STATUS
+    | feature::EVENT_INDEX
+    | feature::VERSION_1
+    | feature::ACCESS_PLATFORM;
+
+const NEEDS_CHECKSUM: u8 = 1;
+const CHECKSUM_VALID: u8 = 2;
+
+/// A frame in its slot, taken from the device and not yet given back.
+pub(super) struct Received {
+    slot: u16,
+    length: usize,
+    /// Whether the host vouches for the checksum: it was checked, or the packet never saw a wire.
+    pub(super) is_intact: bool,
+}
+
+/// The card.
+pub(super) struct Nic {
+    transport: Transport,
+    features: u64,
+    receive: Ring,
+    transmit: Ring,
+    received: DeviceMemory,
+    sent: DeviceMemory,
+    slot_bytes: usize,
+    free: Vec<u16>,
+    mtu: usize,
+}
+
+impl Nic {
+    /// Brings the card up. `None` if the device does not speak virtio 1 or refuses what we need.
+    pub(super) fn start(transport: Transport) -> Option<Self> {
+        let features = Self::agree(&transport)?;
+        let mtu = Self::read_mtu(&transport, features);
+        let event_index = features & feature::EVENT_INDEX != 0;
+        let slots = |queue| SLOTS.min(transport.queue_size(queue));
+        let slot_bytes = (HEADER_BYTES + ETHERNET_HEADER_BYTES + mtu).next_multiple_of(256);
+        let (inbound, outbound) = (slots(RECEIVE), slots(TRANSMIT));
+        if inbound == 0 || outbound == 0 {
+            return None;
+        }
+        let mut nic = Self {
+            features,
+            receive: Ring::new(inbound, RECEIVE, event_index),
+            transmit: Ring::new(outbound, TRANSMIT, event_index),
+            received: DeviceMemory::allocate(usize::from(inbound) * slot_bytes),
+            sent: DeviceMemory::allocate(usize::from(outbound) * slot_bytes),
+            slot_bytes,
+            free: Vec::with_capacity(usize::from(outbound)),
+            mtu,
+            transport,
+        };
+        nic.open_queues();
+        Some(nic)
+    }
+
+    fn agree(transport: &Transport) -> Option<u64> {
+        transport.reset();
+        transport.add_status(status::ACKNOWLEDGE);
+        transport.add_status(status::DRIVER);
+        let features = transport.negotiate(WANTED, feature::VERSION_1 | feature::MAC);
+        if features.is_none() {
+            transport.add_status(status::FAILED);
+        }
+        features
+    }
+
+    fn read_mtu(transport: &Transport, features: u64) -> usize {
+        if features & feature::MTU == 0 {
+            return DEFAULT_MTU;
+        }
+        let offered = u16::from_le_bytes([transport.configuration(10), transport.configuration(11)]);
+        usize::from(offered).clamp(1280, LARGEST_MTU)
+    }
+
+    fn open_queues(&mut self) {
+        self.transport.watch_configuration();
+        self.transport.start_queue(&mut self.receive);
+        self.transport.start_queue(&mut self.transmit);
+        self.transmit.disarm();
+        for slot in 0..self.receive.size() {
+            let physical = self.received.physical(usize::from(slot) * self.slot_bytes);
+            self.receive.describe(slot, physical, self.slot_bytes as u32, true);
+            self.receive.offer(slot);
+        }
+        self.free.clear();
+        self.free.extend(0..self.transmit.size());
+        self.transport.add_status(status::DRIVER_OK);
+        self.receive.publish();
+    }
+
+    /// Starts over after the device asked for it. Frames under way are lost, as on a wire.
+    pub(super) fn recover(&mut self) -> bool {
+        if self.transport.status() & status::NEEDS_RESET == 0 {
+            return true;
+        }
+        warn!("the network card asks for a reset");
+        let Some(features) = Self::agree(&self.transport) else { return false };
+        self.features = features;
+        let event_index = features & feature::EVENT_INDEX != 0;
+        self.receive = Ring::new(self.receive.size(), RECEIVE, event_index);
+        self.transmit = Ring::new(self.transmit.size(), TRANSMIT, event_index);
+        self.open_queues();
+        true
+    }
+
+    pub(super) fn mac(&self) -> [u8; 6] {
+        core::array::from_fn(|byte| self.transport.configuration(byte))
+    }
+
+    /// The greatest IP packet, in bytes.
+    pub(super) fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    pub(super) fn interrupts(&self) -> Interrupts {
+        self.transport.interrupts()
+    }
+
+    /// Whether checksums of what we send may be left to the device.
+    pub(super) fn completes_checksums(&self) -> bool {
+        self.features & feature::CHECKSUM != 0
+    }
+
+    pub(super) fn is_link_up(&self) -> bool {
+        self.features & feature::STATUS == 0 || self.transport.configuration(6) & 1 != 0
+    }
+
+    /// Answers an interrupt. True if the configuration may have changed.
+    pub(super) fn acknowledge(&self) -> bool {
+        self.transport.acknowledge()
+    }
+
+    /// Takes the next frame.
+    pub(super) fn take(&mut self) -> Option<Received> {
+        loop {
+            let (slot, written) = self.receive.take_used()?;
+            if written > HEADER_BYTES + ETHERNET_HEADER_BYTES && written <= self.slot_bytes {
+                let flags = self.received.bytes(usize::from(slot) * self.slot_bytes, 1)[0];
+                let is_intact = flags & (NEEDS_CHECKSUM | CHECKSUM_VALID) != 0;
+                return Some(Received { slot, length: written - HEADER_BYTES, is_intact });
+            }
+            self.receive.offer(slot);
+        }
+    }
+
+    /// The bytes of a frame that was taken.
+    pub(super) fn bytes(&self, frame: &Received) -> &[u8] {
+        self.received.bytes(usize::from(frame.slot) * self.slot_bytes + HEADER_BYTES, frame.length)
+    }
+
+    /// Gives a frame's slot back to the device.
+    pub(super) fn release(&mut self, frame: Received) {
+        self.receive.offer(frame.slot);
+    }
+
+    /// Whether a frame could be sent now.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.free.is_empty() {
+            self.reclaim();
+        }
+        !self.free.is_empty()
+    }
+
+    fn reclaim(&mut self) {
+        while let Some((slot, _)) = self.transmit.take_used() {
+            self.free.push(slot);
+        }
+    }
+
+    /// Fills a frame of `length` bytes and queues it. Call only where `has_room` said so.
+    pub(super) fn send<R>(&mut self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let slot = self.free.pop().expect("has_room was asked");
+        let start = usize::from(slot) * self.slot_bytes;
+        let (header, frame) = self.sent.bytes_mut(start, HEADER_BYTES + length).split_at_mut(HEADER_BYTES);
+        let result = fill(frame);
+        header.fill(0);
+        if self.features & feature::CHECKSUM != 0
+            && let Some(checked) = frame::transport(frame)
+        {
+            leave_checksum(header, frame, checked);
+        }
+        let bytes = (HEADER_BYTES + length) as u32;
+        self.transmit.describe(slot, self.sent.physical(start), bytes, false);
+        self.transmit.offer(slot);
+        result
+    }
+
+    /// Shows the device what was queued and what was given back.
+    pub(super) fn publish(&mut self) {
+        self.transmit.publish();
+        self.receive.publish();
+    }
+
+    /// Whether a frame waits.
+    pub(super) fn has_frames(&self) -> bool {
+        self.receive.has_used()
+    }
+
+    /// Asks for an interrupt at the next frame, and for one when there is room again if there is none now.
+    /// False if there is something to do already.
+    pub(super) fn arm(&mut self) -> bool {
+        let is_full = !self.has_room();
+        (!is_full || self.transmit.arm()) && self.receive.arm()
+    }
+
+    /// Asks for no interrupts.
+    pub(super) fn disarm(&mut self) {
+        self.receive.disarm();
+    }
+}
+
+/// Tells the device which checksum to complete (virtio 1.2, 5.1.6.2).
+fn leave_checksum(header: &mut [u8], frame: &mut [u8], checked: Checked) {
+    checked.prepare_checksum(frame);
+    header[0] = NEEDS_CHECKSUM;
+    header[6..8].copy_from_slice(&(checked.start as u16).to_le_bytes());
+    header[8..10].copy_from_slice(&(checked.checksum_offset() as u16).to_le_bytes());
+}

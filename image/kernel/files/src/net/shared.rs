@@ -1,0 +1,238 @@
+//! The sockets that are few: DHCP, name lookups and UDP; and the addresses that DHCP or the boot arguments give.
+//!
+//! No TCP. Invariant: the interface has the address that was last leased, and none after a lease is lost.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::str::FromStr;
+
+use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::{dhcpv4, dns, udp};
+use smoltcp::time::Instant;
+use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address};
+
+use super::link::Link;
+use super::nic::Received;
+use super::port::Port;
+use super::ready::{READABLE, Ready, WRITABLE};
+use crate::fd::PollEvent;
+use crate::io;
+
+/// Datagrams that wait in one UDP socket, and their bytes.
+const UDP_DATAGRAMS: usize = 32;
+const UDP_BYTES: usize = 64 << 10;
+
+/// The sockets and what they serve.
+pub(super) struct Shared {
+    set: SocketSet<'static>,
+    dhcp: Option<SocketHandle>,
+    dns: SocketHandle,
+    udp: Vec<(SocketHandle, Arc<Ready>)>,
+    deadline: Option<Instant>,
+    is_dirty: bool,
+}
+
+impl Shared {
+    /// Takes the boot arguments' address, or else asks for one by DHCP.
+    pub(super) fn new(iface: &mut Interface) -> Self {
+        let mut set = SocketSet::new(Vec::new());
+        let dns = set.add(dns::Socket::new(&[], Vec::new()));
+        let dhcp = (!set_static_address(iface)).then(|| set.add(dhcpv4::Socket::new()));
+        set_static_address_v6(iface);
+        let mut shared = Self { set, dhcp, dns, udp: Vec::new(), deadline: None, is_dirty: true };
+        let servers =
+            arguments("HERMIT_DNS").filter_map(|server| server.parse().ok()).collect::<Vec<IpAddress>>();
+        shared.set_servers(&servers);
+        shared
+    }
+
+    fn set_servers(&mut self, servers: &[IpAddress]) {
+        let most = servers.len().min(smoltcp::config::DNS_MAX_SERVER_COUNT);
+        self.set.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&servers[..most]);
+    }
+
+    /// Shows a frame to these sockets and to the interface itself (ARP, ICMP, resets for nobody's segments).
+    pub(super) fn deliver(&mut self, link: &mut Link, frame: &Received) {
+        let mut port = Port::receiving(&mut link.nic, frame);
+        link.iface.poll_ingress_single(link.now, &mut port, &mut self.set);
+        self.is_dirty = true;
+    }
+
+    /// When to `run` next, microseconds since start.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.deadline.map(|at| at.total_micros() as u64)
+    }
+
+    /// Sends what there is to send and brings addresses and readiness up to date, if something changed or is due.
+    pub(super) fn run(&mut self, link: &mut Link) {
+        let is_due = self.deadline.is_some_and(|deadline| deadline <= link.now);
+        if !core::mem::take(&mut self.is_dirty) && !is_due {
+            return;
+        }
+        link.iface.poll_maintenance(link.now);
+        self.egress(link);
+        self.follow_lease(&mut link.iface);
+        self.refresh();
+        let next = link.iface.poll_at(link.now, &self.set);
+        self.deadline = next.map(|at| at.max(link.now + smoltcp::time::Duration::from_millis(1)));
+    }
+
+    fn egress(&mut self, link: &mut Link) {
+        while link.nic.has_room() {
+            let mut port = Port::sending(&mut link.nic);
+            if link.iface.poll_egress(link.now, &mut port, &mut self.set) == PollResult::None {
+                return;
+            }
+        }
+    }
+
+    fn follow_lease(&mut self, iface: &mut Interface) {
+        let Some(dhcp) = self.dhcp else { return };
+        let event = match self.set.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
+            None => return,
+            Some(dhcpv4::Event::Deconfigured) => None,
+            Some(dhcpv4::Event::Configured(lease)) => Some((lease.address, lease.router, lease.dns_servers)),
+        };
+        let Some((address, router, servers)) = event else {
+            if iface.ipv4_addr().is_some() {
+                warn!("the DHCP lease is lost");
+            }
+            set_address(iface, None, None);
+            return;
+        };
+        info!("DHCP: {address}, gateway {router:?}");
+        set_address(iface, Some(address), router);
+        if arguments("HERMIT_DNS").next().is_none() {
+            let servers = servers.iter().map(|server| IpAddress::Ipv4(*server)).collect::<Vec<_>>();
+            self.set_servers(&servers);
+        }
+        super::wait::notify();
+    }
+
+    /// Asks for a new lease: the link was down, and the network behind it may be another.
+    pub(super) fn renew(&mut self) {
+        if let Some(dhcp) = self.dhcp {
+            self.set.get_mut::<dhcpv4::Socket<'_>>(dhcp).reset();
+            self.is_dirty = true;
+        }
+    }
+
+    fn refresh(&mut self) {
+        for (handle, ready) in &self.udp {
+            let socket = self.set.get::<udp::Socket<'_>>(*handle);
+            let mut events = PollEvent::empty();
+            if socket.can_recv() {
+                events |= READABLE;
+            }
+            if socket.can_send() || !socket.is_open() {
+                events |= WRITABLE;
+            }
+            ready.set(events);
+        }
+    }
+
+    /// A new UDP socket.
+    pub(super) fn add_udp(&mut self, ready: Arc<Ready>) -> io::Result<SocketHandle> {
+        let buffer = || -> Option<udp::PacketBuffer<'static>> {
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(UDP_BYTES).ok()?;
+            bytes.resize(UDP_BYTES, 0);
+            Some(udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; UDP_DATAGRAMS], bytes))
+        };
+        let (receive, transmit) = buffer().zip(buffer()).ok_or(io::Error::ENOBUFS)?;
+        let handle = self.set.add(udp::Socket::new(receive, transmit));
+        self.udp.push((handle, ready));
+        Ok(handle)
+    }
+
+    pub(super) fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
+        self.set.get_mut(handle)
+    }
+
+    /// Brings the UDP sockets' readiness up to date after one was used.
+    pub(super) fn touch(&mut self) {
+        self.is_dirty = true;
+        self.refresh();
+    }
+
+    pub(super) fn remove_udp(&mut self, handle: SocketHandle) {
+        self.udp.retain(|(known, _)| *known != handle);
+        self.set.remove(handle);
+    }
+
+    /// Whether a UDP socket has this port.
+    pub(super) fn has_udp_port(&self, port: u16) -> bool {
+        self.udp.iter().any(|(handle, _)| self.set.get::<udp::Socket<'_>>(*handle).endpoint().port == port)
+    }
+
+    /// Begins a name lookup.
+    pub(super) fn look_up(
+        &mut self,
+        link: &mut Link,
+        name: &str,
+        kind: DnsQueryType,
+    ) -> io::Result<dns::QueryHandle> {
+        self.is_dirty = true;
+        let socket = self.set.get_mut::<dns::Socket<'_>>(self.dns);
+        socket.start_query(link.iface.context(), name, kind).map_err(|_| io::Error::EINVAL)
+    }
+
+    /// What a lookup found. `None` while it is under way.
+    pub(super) fn found(&mut self, query: dns::QueryHandle) -> Option<Vec<IpAddress>> {
+        match self.set.get_mut::<dns::Socket<'_>>(self.dns).get_query_result(query) {
+            Ok(addresses) => Some(addresses.iter().copied().collect()),
+            Err(dns::GetQueryResultError::Pending) => None,
+            Err(dns::GetQueryResultError::Failed) => Some(Vec::new()),
+        }
+    }
+}
+
+fn set_address(iface: &mut Interface, address: Option<Ipv4Cidr>, router: Option<Ipv4Address>) {
+    iface.update_ip_addrs(|addresses| {
+        addresses.retain(|known| !matches!(known, IpCidr::Ipv4(_)));
+        if let Some(address) = address {
+            let _ = addresses.push(IpCidr::Ipv4(address));
+        }
+    });
+    iface.routes_mut().remove_default_ipv4_route();
+    if let Some(router) = router {
+        let _ = iface.routes_mut().add_default_ipv4_route(router);
+    }
+}
+
+/// The words of a boot argument `env=NAME=a,b`.
+fn arguments(name: &'static str) -> impl Iterator<Item = &'static str> {
+    crate::env::var(name).map(|words| words.split(',')).into_iter().flatten()
+}
+
+/// `HERMIT_IP` is `a.b.c.d/n`, or an address beside `HERMIT_MASK`.
+fn set_static_address(iface: &mut Interface) -> bool {
+    let Some(given) = arguments("HERMIT_IP").next() else { return false };
+    let mask = arguments("HERMIT_MASK").next().and_then(|mask| Ipv4Address::from_str(mask).ok());
+    let length = mask.map_or(24, |mask| mask.to_bits().leading_ones() as u8);
+    let cidr = Ipv4Cidr::from_str(given).ok();
+    let cidr = cidr.or_else(|| Some(Ipv4Cidr::new(Ipv4Address::from_str(given).ok()?, length)));
+    let Some(cidr) = cidr else {
+        error!("HERMIT_IP={given} is no address: asking DHCP");
+        return false;
+    };
+    let router = arguments("HERMIT_GATEWAY").next().and_then(|router| Ipv4Address::from_str(router).ok());
+    info!("static address {cidr}, gateway {router:?}");
+    set_address(iface, Some(cidr), router);
+    true
+}
+
+/// `HERMIT_IP6` is `address/n`.
+fn set_static_address_v6(iface: &mut Interface) {
+    let Some(cidr) = arguments("HERMIT_IP6").next().and_then(|given| IpCidr::from_str(given).ok()) else {
+        return;
+    };
+    iface.update_ip_addrs(|addresses| {
+        let _ = addresses.push(cidr);
+    });
+    if let Some(router) =
+        arguments("HERMIT_GATEWAY6").next().and_then(|router| Ipv6Address::from_str(router).ok())
+    {
+        let _ = iface.routes_mut().add_default_ipv6_route(router);
+    }
+}
