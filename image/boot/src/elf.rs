@@ -70,7 +70,7 @@ fn headers<'a>(file: &'a [u8], header: &Header) -> Option<&'a [ProgramHeader]> {
     let sections = usize::try_from(header.e_shoff).ok()?.checked_add(usize::from(header.e_shnum) * 64)?;
     let found = file.get(usize::try_from(header.e_phoff).ok()?..)?;
     let found = plain::slice_from_bytes_len(found, usize::from(header.e_phnum)).ok()?;
-    (sections <= file.len() && header.e_shoff % 8 == 0).then_some(found)
+    (sections <= file.len() && header.e_shoff.is_multiple_of(8)).then_some(found)
 }
 
 /// The end of the last segment, if all segments are in order, without overlap, and within their limits.
@@ -85,4 +85,67 @@ fn image_bytes(file: &[u8], headers: &[ProgramHeader]) -> Option<u64> {
         end = header.p_vaddr.checked_add(header.p_memsz)?;
     }
     (end > 0 && end <= IMAGE_LIMIT_BYTES).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADERS: usize = 2;
+
+    /// A file of 1 KiB, aligned as files are in memory: two segments, code at 0 and data at 0x2000.
+    #[repr(C, align(4096))]
+    struct File([u8; 1024]);
+
+    fn file() -> File {
+        let mut file = File([0; 1024]);
+        let mut put = |place: usize, bytes: &[u8]| file.0[place..place + bytes.len()].copy_from_slice(bytes);
+        put(0, b"\x7fELF\x02\x01\x01");
+        put(16, &[3, 0, 62, 0]);
+        put(32, &64u64.to_le_bytes());
+        put(52, &[64, 0, 56, 0, HEADERS as u8]);
+        for (place, flags, words) in [(64, 5, [0, 0, 0, 1024, 1024]), (120, 6, [0, 0x2000, 0, 16, 0x1001])] {
+            put(place, &[1, 0, 0, 0, flags]);
+            words.iter().enumerate().for_each(|(n, word)| put(place + 8 + 8 * n, &u64::to_le_bytes(*word)));
+        }
+        file
+    }
+
+    #[test]
+    fn segments_come_with_their_place_and_access() {
+        let file = file();
+        let program = Program::parse(&file.0).unwrap();
+        assert_eq!(program.image_bytes, 0x3001);
+        let [code, data] = [0, 1].map(|n| program.segments(0x20_0000).nth(n).unwrap());
+        assert_eq!(code, (0x20_0000..0x20_0400, Access { write: false, execute: true }));
+        assert_eq!(data, (0x20_2000..0x20_3001, Access { write: true, execute: false }));
+    }
+
+    #[test]
+    fn segments_that_leave_the_file_or_overlap_are_refused() {
+        // The second segment's offset, address and sizes.
+        for place in [128, 136, 152, 160] {
+            let mut file = file();
+            file.0[place..place + 8].copy_from_slice(&(u64::MAX - 7).to_le_bytes());
+            let refused = Program::parse(&file.0).unwrap_err();
+            assert_eq!(refused, Refusal::ApplicationUnfit("has bad segments"), "field at {place}");
+        }
+        let mut file = file();
+        file.0[136..144].copy_from_slice(&512u64.to_le_bytes());
+        assert_eq!(Program::parse(&file.0).unwrap_err(), Refusal::ApplicationUnfit("has bad segments"));
+    }
+
+    #[test]
+    fn no_changed_byte_makes_it_panic() {
+        for place in 0..176 {
+            for bit in 0..8 {
+                let mut file = file();
+                file.0[place] ^= 1 << bit;
+                if let Ok(program) = Program::parse(&file.0) {
+                    assert!(program.image_bytes <= IMAGE_LIMIT_BYTES);
+                    assert!(program.segments(0x20_0000).all(|(range, _)| range.start <= range.end));
+                }
+            }
+        }
+    }
 }

@@ -146,9 +146,12 @@ mod tests {
         let mut tables = tables();
         tables.map_free(&(3 * MIB..7 * MIB)).unwrap();
         tables.map(&(4 * MIB..4 * MIB + 1), Access { write: false, execute: true }).unwrap();
-        assert_eq!(*tables.entry(4 * MIB, 1).unwrap(), 4 * MIB | PRESENT);
-        assert_eq!(*tables.entry(4 * MIB + 4096, 1).unwrap(), 4 * MIB + 4096 | PRESENT | WRITE | NO_EXECUTE);
-        assert_eq!(*tables.entry(2 * MIB, 2).unwrap(), 2 * MIB | PRESENT | WRITE | LARGE | NO_EXECUTE);
+        assert_eq!(*tables.entry(4 * MIB, 1).unwrap(), (4 * MIB) | PRESENT);
+        assert_eq!(
+            *tables.entry(4 * MIB + 4096, 1).unwrap(),
+            (4 * MIB + 4096) | PRESENT | WRITE | NO_EXECUTE
+        );
+        assert_eq!(*tables.entry(2 * MIB, 2).unwrap(), (2 * MIB) | PRESENT | WRITE | LARGE | NO_EXECUTE);
         assert_eq!(*tables.entry(8 * MIB, 2).unwrap(), 0);
     }
 

@@ -23,6 +23,7 @@ impl<T> Place<T> {
     ///
     /// # Panics
     /// When it was taken before: a mistake in the loader.
+    #[allow(clippy::mut_from_ref, reason = "`taken` makes it the only reference")]
     pub fn take(&'static self) -> &'static mut T {
         assert!(!self.taken.swap(true, Ordering::Relaxed), "a place was taken twice");
         // Safety: `taken` was false, so this is the only reference ever.

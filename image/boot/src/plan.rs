@@ -60,13 +60,14 @@ pub fn top(free: &Ranges, bytes: u64) -> Option<Range> {
 fn too_small(free: &Ranges, image_bytes: u64) -> Refusal {
     // What firmware keeps for itself is at most a few dozen MiB; clouds and QEMU sell memory in steps of 64.
     const STEP_MIB: u64 = 64;
-    let needs_mib = (2 * image_bytes + LEAST_FREE_BYTES >> 20).next_multiple_of(STEP_MIB);
+    let needs_mib = ((2 * image_bytes + LEAST_FREE_BYTES) >> 20).next_multiple_of(STEP_MIB);
     let has_mib = free.bytes() >> 20;
     let needs_mib = needs_mib.max((has_mib + 1).next_multiple_of(STEP_MIB)).max(128);
     Refusal::MemoryTooSmall { has_mib, needs_mib }
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "sets of one range are meant")]
 mod tests {
     use super::*;
 

@@ -92,6 +92,7 @@ impl Default for Ranges {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "sets of one range are meant")]
 mod tests {
     use alloc::vec::Vec;
 

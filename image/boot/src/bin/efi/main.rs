@@ -44,6 +44,7 @@ fn prepare() -> Result<Machine, Refusal> {
     let root = ROOT.take();
     *root = find_root().ok_or(Refusal::MachineUnfit("no ACPI tables found: give the machine ACPI"))?;
     let mut disk = files::boot_disk()?;
+    files::check_loader(&mut disk)?;
     let arguments =
         match files::read_into(&mut disk, uefi::cstr16!(r"\bootstack\boot.args"), ARGUMENTS.take()) {
             Ok(file) => texts::arguments(file.unwrap_or_default())?,

@@ -103,6 +103,7 @@ descriptors_pointer:
 
     .section .bss.first, "aw", @nobits
     .align 4096
+    .global first_root
 first_root:
     .skip 4096
 first_huge:
@@ -115,6 +116,7 @@ first_stack_end:
 );
 
 unsafe extern "C" {
+    static first_root: u8;
     static loader_start: u8;
     static loader_code_end: u8;
     static loader_constants_end: u8;
@@ -131,6 +133,12 @@ pub(crate) fn is_whole() -> bool {
         let content = core::slice::from_raw_parts(start, sum as usize - start as usize);
         seal::sum(content) == sum.cast::<u128>().read_unaligned()
     }
+}
+
+/// Goes back to the tables that map the first 4 GiB, for a refusal that comes late.
+pub(crate) fn restore_tables() {
+    // Safety: these tables lie in the loader's own data and map everything that the loader uses.
+    unsafe { core::arch::asm!("mov cr3, {}", in(reg) &raw const first_root) }
 }
 
 /// The end of the loader in memory.

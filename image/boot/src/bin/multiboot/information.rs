@@ -57,7 +57,7 @@ impl Information {
     /// # Safety
     /// The first 4 GiB must be mapped; `magic` and `address` must be what the boot loader left.
     pub(crate) unsafe fn at(magic: u32, address: u32) -> Result<&'static Self, Refusal> {
-        if magic != MAGIC || address % 4 != 0 {
+        if magic != MAGIC || !address.is_multiple_of(4) {
             return Err(Refusal::MachineUnfit(
                 "not started by a multiboot loader: use mboot.c32 or QEMU's -kernel",
             ));

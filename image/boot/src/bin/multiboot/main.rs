@@ -107,12 +107,12 @@ fn move_to_top(free: &Ranges, application: Module<'_>) -> Result<&'static [u8], 
 
 /// Says why on both consoles and powers off with a failure status.
 fn refuse(reason: core::fmt::Arguments<'_>) -> ! {
+    entry::restore_tables();
     // A console that cannot be written to must not keep the machine from powering off.
     let _ = writeln!(Serial::new(), "\nbootstack: refused: {reason}");
     let _ = writeln!(Screen::new(), "bootstack: refused: {reason}");
     boot::refusal::leave();
-    // Safety: the machine was started by its BIOS; 4 GiB are mapped at their own address, and the kernel's first
-    // tables, if they are in use already, map nothing less that is needed here but the BIOS's own memory.
+    // Safety: the machine was started by its BIOS, and 4 GiB are mapped at their own address.
     unsafe {
         if let Some(root) = Root::search() {
             root.power_off();
