@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use image::disk::read_file;
 use image::machine::Ended;
 use image::wait::{Status, wait_until};
-use tests::stand::{Stand, Way, Web};
+use tests::stand::{Stand, Way, Web, is_failure};
 use tests::{Answer, Request, claims};
 
 /// Where the loader looks for the application.
@@ -62,7 +62,7 @@ pub(super) fn a_damaged_application_is_refused(stand: &mut Stand) -> Result<()> 
     for draw in 0..DRAWS_INSIDE {
         let damage = Damage { place: start + stand.dice().below(length), ..Damage::of_draw(draw) };
         let outcome = boot(stand, damage, &healthy).with_context(|| format!("{damage:?}"))?;
-        let refused = matches!(outcome, Outcome::Ended(ended) if ended != Ended::Status(0));
+        let refused = matches!(outcome, Outcome::Ended(ended) if is_failure(ended));
         ensure!(refused, "{damage:?}: {outcome:?} instead of a refusal");
     }
     Ok(())
@@ -76,7 +76,7 @@ pub(super) fn a_disk_damaged_anywhere_never_serves_wrong_bytes(stand: &mut Stand
     for draw in 0..DRAWS_ANYWHERE {
         let damage = Damage { place: stand.dice().below(size), ..Damage::of_draw(draw) };
         let outcome = boot(stand, damage, &healthy).with_context(|| format!("{damage:?}"))?;
-        let all_well = outcome == Outcome::Ended(Ended::Status(0));
+        let all_well = matches!(outcome, Outcome::Ended(ended) if !is_failure(ended));
         ensure!(!all_well, "{damage:?}: ended as if all were well");
     }
     Ok(())

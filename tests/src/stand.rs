@@ -22,7 +22,7 @@ use crate::Dice;
 pub use db::{Db, READY as DB_READY, REFUSED};
 pub use identity::{Identity, random_word};
 pub use parts::{Parts, Way};
-pub use web::{Plan as WebPlan, Web};
+pub use web::{Plan as WebPlan, Web, is_failure};
 pub use writer::Writer;
 
 /// Everything that stories share.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use http::StatusCode;
-use image::machine::{self, Machine, WebBoot, WebPorts, free_port};
+use image::machine::{self, Ended, Machine, WebBoot, WebPorts, debug_exit_status, free_port};
 use image::wait::Status;
 
 use super::{Stand, Way};
@@ -171,6 +171,13 @@ impl Web {
     pub fn console(&self) -> Result<String> {
         console(&self.machine)
     }
+}
+
+/// Whether a web machine's end tells of a failure. A power-off is QEMU's status 0; a kernel whose application succeeded
+/// writes 1 to the debug port.
+#[must_use]
+pub fn is_failure(ended: Ended) -> bool {
+    !matches!(ended, Ended::Status(status) if status == 0 || status == debug_exit_status(1))
 }
 
 pub(super) fn console(machine: &Machine) -> Result<String> {
