@@ -1,7 +1,8 @@
 //! Seals: a sum at the end of a file by which the loader finds out that the file is damaged.
 //!
-//! A seal finds damage, not forgery: who can write the disk can write a new seal. Hence XXH3-128, which software
-//! emulation runs at memory speed, where SHA-256 would cost a third of the whole boot.
+//! A seal finds damage, not forgery: who can write the disk can write a new seal. Hence XXH3-128: for an application
+//! of 7.7 MB it took 22 ms under QEMU's emulation, where SHA-256 without processor support took 550 ms, a third of
+//! the time from power-on to the first answer.
 //! Invariant: a file opens only if every byte of it is as it was when it was sealed.
 
 #![no_std]
