@@ -10,6 +10,9 @@ use std::process;
 use ::image::{Layout, progress};
 use anyhow::{Context, Result, bail};
 
+/// For a target folder that cannot be written.
+const REMEDY: &str = "set BOOTSTACK_TARGET to a folder elsewhere";
+
 /// Held while it lives.
 #[must_use]
 pub(crate) struct Lock {
@@ -40,11 +43,12 @@ pub(crate) fn stack(layout: &Layout) -> Result<Lock> {
 
 fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}: {REMEDY}", folder.display()))?;
     }
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    options.open(path).with_context(|| format!("cannot write {}", path.display()))
+    options.open(path).with_context(|| format!("cannot write {}: {REMEDY}", path.display()))
 }
 
 fn try_lock(file: &File, path: &Path) -> Result<bool> {
