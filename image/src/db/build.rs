@@ -18,9 +18,11 @@ use crate::disk::{BOOTS_BIOS, Content, Disk, Esp, Partition, READ_ONLY, Syslinux
 use crate::{Layout, command, layout, progress};
 
 /// Linux prints little: each line on an emulated serial port costs. `panic` reboots, which QEMU turns into an end.
-/// systemd writes to the console itself: there is no journal.
+/// systemd writes to the console itself, since there is no journal, and a dumb terminal is sent no escape sequences
+/// that would stand before our lines.
 const KERNEL_ARGUMENTS: &str = "console=tty0 console=ttyS0 quiet loglevel=3 panic=5 audit=0 \
-    rcupdate.rcu_expedited=1 systemd.firstboot=off systemd.log_target=console systemd.log_level=notice systemd.show_status=no";
+    rcupdate.rcu_expedited=1 systemd.firstboot=off systemd.log_target=console systemd.log_level=notice \
+    systemd.show_status=no systemd.log_color=no TERM=dumb";
 /// systemd's stub for UEFI.
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// The root file system's own id. It is the same in every image: the partition's GUID tells images apart.
