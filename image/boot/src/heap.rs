@@ -52,6 +52,7 @@ impl Default for Heap {
 
 // Safety: blocks are aligned as asked, lie within `block`, and are never handed out twice.
 unsafe impl GlobalAlloc for Heap {
+    // Safety: any layout will do; what does not fit gives null.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let base = self.base() as usize;
         let start = (base + self.used.load(Ordering::Relaxed)).next_multiple_of(layout.align()) - base;
@@ -62,8 +63,10 @@ unsafe impl GlobalAlloc for Heap {
         }
     }
 
+    // Safety: nothing is freed, so nothing can be freed wrongly.
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
+    // Safety: `old` came from `alloc` with this layout, as the trait asks of the caller.
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let start = old as usize - self.base() as usize;
         let newest = start + layout.size() == self.used.load(Ordering::Relaxed);
