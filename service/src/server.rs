@@ -81,8 +81,11 @@ impl Server {
 
     /// Serves until the drain, then until the last connection is closed or the drain's deadline is over.
     pub async fn run(self, drain: Drain) {
-        if let Ok((http, https)) = self.addresses() {
-            tracing::info!(%http, %https, version = env!("CARGO_PKG_VERSION"), "serving");
+        let version = env!("CARGO_PKG_VERSION");
+        match self.addresses() {
+            Ok((http, https)) => tracing::info!(%http, %https, version, "serving"),
+            // Whoever waits for this line must not miss it over a port number.
+            Err(error) => tracing::info!(%error, version, "serving"),
         }
         let database = self.database.clone();
         let migration = tokio::spawn(async move { database.migrate().await });

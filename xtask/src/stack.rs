@@ -21,12 +21,12 @@ const DB_READY: &str = "bootstack: mysql ready";
 const WEB_SERVES: &str = "serving";
 /// A first boot with a blank volume took 33 s under emulation on a quiet host; a busy one may need several times that.
 const DB_DEADLINE: Duration = Duration::from_secs(300);
-/// A boot by UEFI takes some 5 s under emulation.
-const WEB_DEADLINE: Duration = Duration::from_secs(90);
+/// A boot by UEFI takes some 5 s under emulation on a quiet host.
+pub(crate) const WEB_DEADLINE: Duration = Duration::from_secs(90);
 /// A guest that works under hardware virtualisation is there within a second; one that does not may hang.
 const PROBE_DEADLINE: Duration = Duration::from_secs(15);
-/// From a first answer to the first that has passed through the database: migrations included.
-const READY_DEADLINE: Duration = Duration::from_secs(120);
+/// From power-on to the first answer that has passed through the database: migrations included.
+const READY_DEADLINE: Duration = Duration::from_secs(180);
 
 /// The three ports of the host on which a stack is reached.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,7 @@ pub(crate) fn await_db(machine: &mut Machine) -> Result<()> {
     machine.wait_for_line(DB_DEADLINE, DB_READY).map(drop)
 }
 
-/// Waits until the web machine serves; a page may still lack its rows.
+/// Waits until the web machine says that it listens.
 pub(crate) fn await_serving(machine: &mut Machine) -> Result<()> {
     machine.wait_for_line(WEB_DEADLINE, WEB_SERVES).map(drop)
 }
@@ -117,15 +117,20 @@ pub(crate) fn accelerator(
     let choice = choose(layout, || {
         let host = Host { layout, stack, site, ports, accel: Accel::Kvm };
         let mut machine = host.start_web(&layout.run().join("probe"), parts, Boot::Direct, 1)?;
-        machine.wait_for_line(PROBE_DEADLINE, WEB_SERVES).map(drop)
+        await_ok(&mut machine, &host.visitor()?, visit::LIVES, PROBE_DEADLINE)
     })?;
     progress::note(choice.reason);
     Ok(choice.accel)
 }
 
 /// Waits until a verified visit of `path` is answered with 200.
-pub(crate) fn await_ok(machine: &mut Machine, visitor: &Visitor, path: &str) -> Result<()> {
-    machine.wait_for(READY_DEADLINE, &format!("an answer 200 to {path}"), |_| match visitor.get(path) {
+pub(crate) fn await_ok(
+    machine: &mut Machine,
+    visitor: &Visitor,
+    path: &str,
+    deadline: Duration,
+) -> Result<()> {
+    machine.wait_for(deadline, &format!("an answer 200 to {path}"), |_| match visitor.get(path) {
         Ok(200) => Ok(Status::Reached(())),
         Ok(status) => Ok(Status::Pending(format!("answer {status}"))),
         Err(error) => Ok(Status::Pending(format!("{error:#}"))),
@@ -134,8 +139,7 @@ pub(crate) fn await_ok(machine: &mut Machine, visitor: &Visitor, path: &str) -> 
 
 /// Waits until the whole stack answers.
 pub(crate) fn await_ready(machine: &mut Machine, visitor: &Visitor) -> Result<()> {
-    await_serving(machine)?;
-    await_ok(machine, visitor, visit::READY)
+    await_ok(machine, visitor, visit::READY, READY_DEADLINE)
 }
 
 /// Refuses while machines of this checkout run; clears what crashed ones left.

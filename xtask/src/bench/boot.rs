@@ -126,7 +126,7 @@ fn measure(host: &Host<'_>, parts: &Web, way: Boot) -> Result<Measured> {
     let visitor = host.visitor()?;
     stack::await_serving(&mut machine)?;
     let serving = machine.powered_on().elapsed();
-    stack::await_ok(&mut machine, &visitor, visit::LIVES)?;
+    stack::await_ok(&mut machine, &visitor, visit::LIVES, stack::WEB_DEADLINE)?;
     let answer = machine.powered_on().elapsed();
     let resident_kib = machine.resident_kib().context("the machine ended after its answer")?;
     machine.cut()?;
