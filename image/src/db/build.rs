@@ -172,7 +172,8 @@ impl Builder {
             attributes: READ_ONLY,
             content: Content::File(erofs.to_owned()),
         };
-        let arguments = format!("bootstack.root=partition:{} {KERNEL_ARGUMENTS}", root.guid()?);
+        let guid: String = root.guid()?.to_bytes_le().iter().map(|byte| format!("{byte:02x}")).collect();
+        let arguments = format!("bootstack.root=partition:{guid} {KERNEL_ARGUMENTS}");
         let syslinux = Syslinux::find()?;
         let esp = self.esp(kernel, initrd, &arguments, &syslinux)?;
         let esp = Partition {
