@@ -3,7 +3,7 @@
 //! It does not allocate. Invariant: what is taken never exceeds the limit.
 
 /// Connections together get this part of the memory.
-const SHARE: usize = 4;
+const SHARE: usize = 3;
 /// What one connection may queue while memory is ample: 20 ms of delay at 25 MB/s.
 const AMPLE_TRANSMIT_BYTES: usize = 512 << 10;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
@@ -36,14 +36,14 @@ impl Budget {
 
     /// Whether there is enough to be generous.
     pub(super) fn is_ample(&self) -> bool {
-        self.taken < self.limit / 2
+        self.taken < self.limit / 4
     }
 
-    /// What one connection may queue now.
+    /// What one connection may queue now. Half of the budget is kept for those that are still to come.
     pub(super) fn transmit_limit(&self) -> usize {
         match self.taken {
-            taken if taken < self.limit / 2 => AMPLE_TRANSMIT_BYTES,
-            taken if taken < self.limit / 4 * 3 => SCARCE_TRANSMIT_BYTES,
+            taken if taken < self.limit / 4 => AMPLE_TRANSMIT_BYTES,
+            taken if taken < self.limit / 2 => SCARCE_TRANSMIT_BYTES,
             _ => LEAST_TRANSMIT_BYTES,
         }
     }

@@ -30,6 +30,8 @@ const RECORD_BYTES: usize = 2 << 10;
 const HANDSHAKE_S: u64 = 10;
 /// How long we wait for an answer to our SYN.
 const CONNECT_S: u64 = 20;
+/// Whose peer was heard within this time is spared when memory is short.
+const SPARED_US: u64 = 5_000_000;
 /// An idle peer is asked whether it lives.
 const KEEP_ALIVE_S: u64 = 30;
 /// A peer that says nothing for so long though asked is gone. Longer than a minute's outage of the database's network.
@@ -80,6 +82,8 @@ pub(super) struct Connection {
     pub(super) wants_flush: bool,
     /// The earliest of its entries among the timers.
     pub(super) armed: u64,
+    /// When the peer was last heard, microseconds since start.
+    heard: u64,
     saw_reset: bool,
     last_state: State,
     fault: Option<Fault>,
@@ -116,6 +120,7 @@ impl Connection {
             is_dirty: false,
             wants_flush: false,
             armed: u64::MAX,
+            heard: u64::MAX,
             saw_reset: false,
             last_state: State::Closed,
             fault: None,
@@ -182,9 +187,22 @@ impl Connection {
         Ok(())
     }
 
-    /// Remembers that the peer sent a reset. Whether it counts, smoltcp's next state tells.
-    pub(super) fn note_reset(&mut self) {
-        self.saw_reset = true;
+    /// Remembers that the peer sent something, perhaps a reset. Whether that counts, smoltcp's next state tells.
+    pub(super) fn note(&mut self, now: u64, is_reset: bool) {
+        self.heard = now;
+        self.saw_reset |= is_reset;
+    }
+
+    /// How dispensable it is when memory is short: those that nobody holds first, then those whose peer owes an
+    /// acknowledgement, then the idle; among them the longest silent. `None` for those that were heard of late.
+    pub(super) fn dispensability(&self, now: u64) -> Option<(u8, u64)> {
+        let silence = now.saturating_sub(self.heard);
+        match self.owner {
+            Owner::Embryo { .. } => None,
+            Owner::Orphan { .. } => Some((2, silence)),
+            _ if silence < SPARED_US => None,
+            _ => Some((u8::from(self.socket_ref().send_queue() > 0), silence)),
+        }
     }
 
     /// Brings `ready`, the fault and the timeouts up to date.
@@ -276,6 +294,13 @@ impl Connection {
         self.socket().resize_receive(empty());
         self.socket().resize_transmit(empty());
         budget.give(before - self.cost());
+    }
+
+    /// Ends it for want of memory, as if it had timed out.
+    pub(super) fn abandon(&mut self, budget: &mut Budget) {
+        self.socket().abort();
+        self.discard_received();
+        self.give_back_buffers(budget);
     }
 
     fn readiness(&self, state: State, budget: &Budget) -> PollEvent {

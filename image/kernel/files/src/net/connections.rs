@@ -134,17 +134,45 @@ impl Connections {
 
     /// Shows a segment to its connection.
     pub(super) fn deliver(&mut self, link: &mut Link, slot: u32, frame: &Received, segment_flags: u8) {
-        let Some((connection, budget)) = self.with_budget(slot) else { return };
-        if segment_flags & flags::RST != 0 {
-            connection.note_reset();
-        }
         let is_answer = segment_flags & (flags::ACK | flags::RST) == flags::ACK;
-        if is_answer && connection.is_embryo() && !connection.furnish(budget) {
+        if is_answer && !self.furnish(slot, link.micros()) {
             return;
         }
+        let Some(connection) = self.get(slot) else { return };
+        connection.note(link.micros(), segment_flags & flags::RST != 0);
         let mut port = Port::receiving(&mut link.nic, frame);
         link.iface.poll_ingress_single(link.now, &mut port, &mut connection.set);
         self.mark(slot);
+    }
+
+    /// Gives a connection its first buffers, if need be at the cost of the most dispensable one.
+    pub(super) fn furnish(&mut self, slot: u32, now: u64) -> bool {
+        let Some((connection, budget)) = self.with_budget(slot) else { return false };
+        if connection.furnish(budget) {
+            return true;
+        }
+        self.dispense_with_one(now);
+        self.with_budget(slot).is_some_and(|(connection, budget)| connection.furnish(budget))
+    }
+
+    fn dispense_with_one(&mut self, now: u64) {
+        let candidates = self.slots.iter().enumerate().filter_map(|(slot, connection)| {
+            let connection = connection.as_ref()?;
+            Some((connection.dispensability(now)?, slot as u32, connection.owner))
+        });
+        let Some((_, slot, owner)) = candidates.max_by_key(|candidate| candidate.0) else { return };
+        match owner {
+            Owner::Orphan { .. } => self.remove(slot),
+            _ => self.abandon(slot),
+        }
+    }
+
+    /// Ends a connection that a descriptor or a listener still names: its memory goes at once, its record later.
+    fn abandon(&mut self, slot: u32) {
+        if let Some((connection, budget)) = self.with_budget(slot) {
+            connection.abandon(budget);
+            self.mark(slot);
+        }
     }
 
     /// Whether a SYN may take over the flow of this connection: it only guards it.

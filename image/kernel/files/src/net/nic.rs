@@ -22,6 +22,10 @@ const DEFAULT_MTU: usize = 1500;
 /// The greatest frame that we set memory aside for.
 const LARGEST_MTU: usize = 9216;
 
+/// Frames that the device cuts into segments, and the greatest of them, Ethernet's header included.
+const LARGE_SLOTS: usize = 16;
+pub(super) const LARGE_FRAME_BYTES: usize = 60 << 10;
+
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 
@@ -31,6 +35,8 @@ mod feature {
     pub(super) const GUEST_CHECKSUM: u64 = 1 << 1;
     pub(super) const MTU: u64 = 1 << 3;
     pub(super) const MAC: u64 = 1 << 5;
+    pub(super) const SEGMENTS_IPV4: u64 = 1 << 11;
+    pub(super) const SEGMENTS_IPV6: u64 = 1 << 12;
     pub(super) const STATUS: u64 = 1 << 16;
     pub(super) const EVENT_INDEX: u64 = 1 << 29;
     pub(super) const VERSION_1: u64 = 1 << 32;
@@ -41,10 +47,15 @@ const WANTED: u64 = feature::CHECKSUM
     | feature::GUEST_CHECKSUM
     | feature::MTU
     | feature::MAC
+    | feature::SEGMENTS_IPV4
+    | feature::SEGMENTS_IPV6
     | feature::STATUS
     | feature::EVENT_INDEX
     | feature::VERSION_1
     | feature::ACCESS_PLATFORM;
+
+const SEGMENTS_AS_IPV4: u8 = 1;
+const SEGMENTS_AS_IPV6: u8 = 4;
 
 const NEEDS_CHECKSUM: u8 = 1;
 const CHECKSUM_VALID: u8 = 2;
@@ -67,7 +78,29 @@ pub(super) struct Nic {
     sent: DeviceMemory,
     slot_bytes: usize,
     free: Vec<u16>,
+    large: Option<Large>,
     mtu: usize,
+}
+
+/// Memory for large frames: which slot has which, and which are free.
+struct Large {
+    memory: DeviceMemory,
+    of_slot: Vec<Option<usize>>,
+    free: Vec<usize>,
+}
+
+impl Large {
+    const BYTES: usize = (HEADER_BYTES + LARGE_FRAME_BYTES).next_multiple_of(256);
+
+    fn new(slots: u16) -> Self {
+        let memory = DeviceMemory::allocate(LARGE_SLOTS * Self::BYTES);
+        Self { memory, of_slot: vec![None; usize::from(slots)], free: (0..LARGE_SLOTS).collect() }
+    }
+
+    fn reset(&mut self) {
+        self.of_slot.fill(None);
+        self.free = (0..LARGE_SLOTS).collect();
+    }
 }
 
 impl Nic {
@@ -90,6 +123,7 @@ impl Nic {
             sent: DeviceMemory::allocate(usize::from(outbound) * slot_bytes),
             slot_bytes,
             free: Vec::with_capacity(usize::from(outbound)),
+            large: segments(features).then(|| Large::new(outbound)),
             mtu,
             transport,
         };
@@ -125,6 +159,9 @@ impl Nic {
             let physical = self.received.physical(usize::from(slot) * self.slot_bytes);
             self.receive.describe(slot, physical, self.slot_bytes as u32, true);
             self.receive.offer(slot);
+        }
+        if let Some(large) = &mut self.large {
+            large.reset();
         }
         self.free.clear();
         self.free.extend(0..self.transmit.size());
@@ -165,6 +202,12 @@ impl Nic {
         self.features & feature::CHECKSUM != 0
     }
 
+    /// Whether the device cuts large frames of IPv4 and of IPv6.
+    pub(super) fn segments(&self) -> [bool; 2] {
+        let has = |feature| self.large.is_some() && self.features & feature != 0;
+        [has(feature::SEGMENTS_IPV4), has(feature::SEGMENTS_IPV6)]
+    }
+
     pub(super) fn is_link_up(&self) -> bool {
         self.features & feature::STATUS == 0 || self.transport.configuration(6) & 1 != 0
     }
@@ -199,32 +242,59 @@ impl Nic {
 
     /// Whether a frame could be sent now.
     pub(super) fn has_room(&mut self) -> bool {
-        if self.free.is_empty() {
+        if !self.has_slots() {
             self.reclaim();
         }
-        !self.free.is_empty()
+        self.has_slots()
+    }
+
+    /// Nobody knows yet whether the next frame is large, so room is room for either.
+    fn has_slots(&self) -> bool {
+        !self.free.is_empty() && self.large.as_ref().is_none_or(|large| !large.free.is_empty())
     }
 
     fn reclaim(&mut self) {
         while let Some((slot, _)) = self.transmit.take_used() {
             self.free.push(slot);
+            if let Some(large) = &mut self.large
+                && let Some(part) = large.of_slot[usize::from(slot)].take()
+            {
+                large.free.push(part);
+            }
         }
     }
 
-    /// Fills a frame of `length` bytes and queues it. Call only where `has_room` said so.
-    pub(super) fn send<R>(&mut self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+    /// Fills a frame of `length` bytes and queues it; where `segment_bytes` are given, to be cut into segments of that
+    /// size. Call only where `has_room` said so.
+    pub(super) fn send<R>(
+        &mut self,
+        length: usize,
+        segment_bytes: Option<u16>,
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
         let slot = self.free.pop().expect("has_room was asked");
-        let start = usize::from(slot) * self.slot_bytes;
-        let (header, frame) = self.sent.bytes_mut(start, HEADER_BYTES + length).split_at_mut(HEADER_BYTES);
+        let (memory, start) = match &mut self.large {
+            Some(large) if HEADER_BYTES + length > self.slot_bytes => {
+                let part = large.free.pop().expect("has_room was asked");
+                large.of_slot[usize::from(slot)] = Some(part);
+                (&mut large.memory, part * Large::BYTES)
+            }
+            _ => (&mut self.sent, usize::from(slot) * self.slot_bytes),
+        };
+        let (header, frame) = memory.bytes_mut(start, HEADER_BYTES + length).split_at_mut(HEADER_BYTES);
         let result = fill(frame);
         header.fill(0);
         if self.features & feature::CHECKSUM != 0
             && let Some(checked) = frame::transport(frame)
         {
             leave_checksum(header, frame, checked);
+            if let Some(bytes) = segment_bytes {
+                leave_segmentation(header, frame, checked, bytes);
+            }
         }
         let bytes = (HEADER_BYTES + length) as u32;
-        self.transmit.describe(slot, self.sent.physical(start), bytes, false);
+        let physical = memory.physical(start);
+        self.transmit.describe(slot, physical, bytes, false);
         self.transmit.offer(slot);
         result
     }
@@ -251,6 +321,19 @@ impl Nic {
     pub(super) fn disarm(&mut self) {
         self.receive.disarm();
     }
+}
+
+fn segments(features: u64) -> bool {
+    features & feature::CHECKSUM != 0 && features & (feature::SEGMENTS_IPV4 | feature::SEGMENTS_IPV6) != 0
+}
+
+/// Tells the device how to cut a frame: the headers to repeat and the bytes of each segment (virtio 1.2, 5.1.6.2).
+fn leave_segmentation(header: &mut [u8], frame: &[u8], checked: Checked, segment_bytes: u16) {
+    let is_ipv6 = frame[12] == 0x86;
+    let headers = checked.start + usize::from(frame[checked.start + 12] >> 4) * 4;
+    header[1] = if is_ipv6 { SEGMENTS_AS_IPV6 } else { SEGMENTS_AS_IPV4 };
+    header[2..4].copy_from_slice(&(headers as u16).to_le_bytes());
+    header[4..6].copy_from_slice(&segment_bytes.to_le_bytes());
 }
 
 /// Tells the device which checksum to complete (virtio 1.2, 5.1.6.2).

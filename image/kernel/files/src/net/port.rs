@@ -4,11 +4,13 @@
 //!
 //! Invariant: the frame's slot is not given back while smoltcp reads it.
 
-use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
+use core::num::{NonZeroU16, NonZeroUsize};
+
+use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
 
 use super::frame;
-use super::nic::{Nic, Received};
+use super::nic::{LARGE_FRAME_BYTES, Nic, Received};
 
 /// The card, and the frame to hand over.
 pub(super) struct Port<'a> {
@@ -52,14 +54,17 @@ impl Device for Port<'_> {
         // Safety: received frames lie in other memory than sent ones, and the slot stays ours until it is released,
         // which needs the `Nic` that this port borrows.
         let bytes = unsafe { &*bytes };
-        Some((Inbound(bytes), Outbound { nic: self.nic, asked_neighbor: &mut self.asked_neighbor }))
+        Some((
+            Inbound(bytes),
+            Outbound { nic: self.nic, asked_neighbor: &mut self.asked_neighbor, segment_bytes: None },
+        ))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Outbound<'_>> {
         if !self.nic.has_room() {
             return None;
         }
-        Some(Outbound { nic: self.nic, asked_neighbor: &mut self.asked_neighbor })
+        Some(Outbound { nic: self.nic, asked_neighbor: &mut self.asked_neighbor, segment_bytes: None })
     }
 }
 
@@ -71,6 +76,9 @@ pub(super) fn capabilities(nic: &Nic) -> DeviceCapabilities {
     let computed = if nic.completes_checksums() { Checksum::None } else { Checksum::Tx };
     capabilities.checksum.tcp = computed;
     capabilities.checksum.udp = computed;
+    let [ipv4, ipv6] = nic.segments();
+    capabilities.segmentation.tcpv4 = NonZeroUsize::new(LARGE_FRAME_BYTES).filter(|_| ipv4);
+    capabilities.segmentation.tcpv6 = NonZeroUsize::new(LARGE_FRAME_BYTES).filter(|_| ipv6);
     capabilities
 }
 
@@ -87,15 +95,20 @@ impl phy::RxToken for Inbound<'_> {
 pub(super) struct Outbound<'a> {
     nic: &'a mut Nic,
     asked_neighbor: &'a mut bool,
+    segment_bytes: Option<u16>,
 }
 
 impl phy::TxToken for Outbound<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         let asked_neighbor = self.asked_neighbor;
-        self.nic.send(length, |frame| {
+        self.nic.send(length, self.segment_bytes, |frame| {
             let result = fill(frame);
             *asked_neighbor |= frame::concerns_neighbor(frame);
             result
         })
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment_bytes = meta.segmentation_offload_size.map(NonZeroU16::get);
     }
 }

@@ -367,11 +367,11 @@ fn open(stack: &mut Stack, remote: IpEndpoint, local: Option<IpListenEndpoint>) 
         return Err(Error::EADDRINUSE);
     }
     let slot = stack.connections.insert(flow, Owner::Socket).ok_or(Error::ENOBUFS)?;
-    let (connection, budget) = stack.connections.with_budget(slot).ok_or(Error::ENOBUFS)?;
-    if !connection.furnish(budget) {
+    if !stack.connections.furnish(slot, wait::now()) {
         stack.connections.remove(slot);
         return Err(Error::ENOBUFS);
     }
+    let connection = stack.connections.get(slot).ok_or(Error::ENOBUFS)?;
     if let Err(error) =
         connection.connect(&mut stack.link.iface, remote, IpEndpoint::new(address, flow.local_port))
     {
