@@ -17,7 +17,7 @@ pub const REFUSED: &str = "bootstack: refused:";
 
 /// A first boot with a blank volume took 33 s under emulation on a quiet host, a second one 19 s; a busy host may
 /// need several times that.
-const BOOT_DEADLINE: Duration = Duration::from_secs(240);
+const BOOT_DEADLINE: Duration = Duration::from_secs(480);
 /// MySQL flushes, systemd unmounts.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(120);
 
