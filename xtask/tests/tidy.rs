@@ -27,8 +27,10 @@ const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
 
 #[test]
 fn the_crates_depend_on_each_other_as_the_map_says() {
-    let allowed: BTreeMap<String, BTreeSet<String>> =
-        ARROWS.iter().map(|(from, to)| (from.to_string(), to.iter().map(ToString::to_string).collect())).collect();
+    let allowed: BTreeMap<String, BTreeSet<String>> = ARROWS
+        .iter()
+        .map(|(from, to)| (from.to_string(), to.iter().map(ToString::to_string).collect()))
+        .collect();
     assert_eq!(arrows(), allowed, "mend the dependency, or ARROWS and ARCHITECTURE.md together");
 }
 
@@ -44,7 +46,11 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let members: BTreeSet<String> = packages.iter().map(|package| text(&package["name"])).collect();
     let inside = |package: &serde_json::Value| {
         let dependencies = package["dependencies"].as_array().expect("a list of dependencies");
-        dependencies.iter().map(|dependency| text(&dependency["name"])).filter(|name| members.contains(name)).collect()
+        dependencies
+            .iter()
+            .map(|dependency| text(&dependency["name"]))
+            .filter(|name| members.contains(name))
+            .collect()
     };
     packages.iter().map(|package| (text(&package["name"]), inside(package))).collect()
 }
@@ -92,7 +98,10 @@ fn first_word(text: &str) -> Option<String> {
 
 #[test]
 fn the_readme_is_one_page() {
-    assert!(read("README.md").lines().count() <= README_LINES_MAX, "README.md is longer than {README_LINES_MAX} lines");
+    assert!(
+        read("README.md").lines().count() <= README_LINES_MAX,
+        "README.md is longer than {README_LINES_MAX} lines"
+    );
 }
 
 #[test]
@@ -148,8 +157,11 @@ fn nothing_sleeps_is_ignored_or_is_left_for_later() {
 }
 
 fn offenders(fault: &str, is_bad: impl Fn(&str, &str) -> bool) {
-    let bad: Vec<String> =
-        sources().into_iter().filter(|path| is_bad(path, &read(path))).map(|path| format!("{path} {fault}")).collect();
+    let bad: Vec<String> = sources()
+        .into_iter()
+        .filter(|path| is_bad(path, &read(path)))
+        .map(|path| format!("{path} {fault}"))
+        .collect();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
