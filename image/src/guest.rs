@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::link::link;
 use crate::port::{self, Port};
 use crate::{Layout, Toolchain, command, layout, progress, remap};
 
@@ -68,7 +69,7 @@ fn flags(layout: &Layout, toolchain: &Toolchain) -> Vec<String> {
 fn linked_kernel(workspace: &Path, kernel: &Path) -> Result<String> {
     let content = fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     let name = format!("hermit-{}.a", &port::sum(&content)[..16]);
-    workspace::link(kernel, &workspace.join(&name))?;
+    link(kernel, &workspace.join(&name))?;
     Ok(name)
 }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::link::link;
 use crate::port::{self, Port};
 use crate::{Layout, Toolchain, command, layout, progress, remap};
 
@@ -29,9 +30,10 @@ const TARGET: &str = "x86_64-unknown-none";
 pub fn build(layout: &Layout, toolchain: &Toolchain) -> Result<PathBuf> {
     let step = progress::start("kernel");
     let folder = layout.root().join("image/kernel");
-    // The kernel's manifest names the ported smoltcp as its neighbour below `target/`.
-    Port::read(&folder.join("smoltcp"))?.prepare(layout, toolchain)?;
+    let smoltcp = Port::read(&folder.join("smoltcp"))?.prepare(layout, toolchain)?;
     let source = Port::read(&folder)?.prepare(layout, toolchain)?;
+    // Inside the kernel's own folder: cargo names a package outside by its whole path, and the names are in the bytes.
+    link(&smoltcp, &source.join("smoltcp"))?;
     let archive = compile(layout, toolchain, &source)?;
     let library = layout.build("kernel").join("libhermit.a");
     rename(toolchain, &archive, &library)?;

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod guest;
 pub mod kernel;
 pub mod layout;
+mod link;
 pub mod loader;
 pub mod machine;
 pub mod port;

@@ -4,12 +4,12 @@
 //! is seen at once.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::link::link;
 use crate::port::Port;
 use crate::{Layout, layout};
 
@@ -30,7 +30,9 @@ pub(super) fn generate(layout: &Layout, ports: &[Port]) -> Result<PathBuf> {
     let manifest: Manifest = toml::from_str(&text).context("the checkout's Cargo.toml is no workspace")?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for member in &manifest.workspace.members {
-        link(&layout.root().join(member), &folder.join(member))?;
+        // A member may lie in another one's folder.
+        let top = member.split('/').next().unwrap_or(member);
+        link(&layout.root().join(top), &folder.join(top))?;
     }
     link(&layout.build("ports"), &folder.join("ports"))?;
     let manifest = text + &super::patches(ports);
@@ -50,17 +52,6 @@ fn follow_lock(layout: &Layout, folder: &Path, manifest: &str) -> Result<()> {
     }
     layout::replace_with(&folder.join("Cargo.lock"), lock.as_bytes())?;
     layout::replace_with(&made_of, now.as_bytes())
-}
-
-/// Makes `at` a symbolic link to `to`, unless it is one already.
-pub(super) fn link(to: &Path, at: &Path) -> Result<()> {
-    match fs::read_link(at) {
-        Ok(present) if present == to => return Ok(()),
-        Ok(_) => fs::remove_file(at).with_context(|| format!("cannot remove {}", at.display()))?,
-        Err(_) if at.exists() => bail!("{} is in the way: remove it", at.display()),
-        Err(_) => {}
-    }
-    symlink(to, at).with_context(|| format!("cannot create {}", at.display()))
 }
 
 fn read(path: &Path) -> Result<String> {
