@@ -94,7 +94,7 @@ fn slow_sum_plain(part: &[u8]) -> u16 {
     let total = part
         .chunks(2)
         .map(|word| u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)])))
-        .fold(0u32, |total, word| total + word);
+        .sum::<u32>();
     let folded = (total & 0xffff) + (total >> 16);
     ((folded & 0xffff) + (folded >> 16)) as u16
 }
