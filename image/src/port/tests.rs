@@ -1,3 +1,5 @@
+//! A port applies to exactly the source it was made for, and a folder is enough to add one.
+
 use super::*;
 
 const PINNED: &str = "fn main() {\n    old();\n}\n";
