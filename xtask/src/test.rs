@@ -56,7 +56,7 @@ impl Test {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        let site = Site::open(&Layout::below(&folder), stack)?;
+        let site = Site::open(&Layout::below(&folder.join("site")), stack)?;
         let port = free_port()?;
         let _mysql = Mysql::start(layout, self.packages.policy(), &site, &folder, port)?;
         let config = folder.join("database.toml");
