@@ -9,8 +9,8 @@ use xshell::{Shell, cmd};
 use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
 
-/// The workspaces beside the main one that hold sources of ours.
-const OTHER_WORKSPACES: [&str; 1] = ["image/boot"];
+/// The loader's workspace: its pure parts are judged on this host, its machine code by the boots of `test`.
+const LOADER: &str = "image/boot/Cargo.toml";
 
 /// Check format and lints and run the fast tests: before every commit
 #[derive(Debug, Args)]
@@ -32,13 +32,20 @@ pub(crate) fn check(layout: &Layout) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(layout.root());
     cargo(&shell, &["fmt", "--all", "--check"]).run()?;
-    for workspace in OTHER_WORKSPACES {
-        let manifest = format!("{workspace}/Cargo.toml");
-        cargo(&shell, &["fmt", "--all", "--check", "--manifest-path", &manifest]).run()?;
-    }
+    cargo(&shell, &["fmt", "--all", "--check", "--manifest-path", LOADER]).run()?;
     cargo(&shell, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()?;
     cargo(&shell, &["test", "--workspace"]).run()?;
+    loader(layout, &shell)?;
     deny(&shell)
+}
+
+/// Its build results go to `target`, not beside its sources.
+fn loader(layout: &Layout, shell: &Shell) -> Result<()> {
+    let target = layout.build("loader-on-host");
+    let common = ["--workspace", "--lib", "--tests", "--manifest-path", LOADER, "--target-dir"];
+    cargo(shell, &["clippy"]).args(common).arg(&target).args(["--", "--deny", "warnings"]).run()?;
+    cargo(shell, &["test"]).args(common).arg(&target).run()?;
+    Ok(())
 }
 
 /// Licences, advisories and sources of dependencies, where cargo-deny is installed: it is no package of Debian's, and

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::image::machine::{Accel, DbPorts, Machine, WebPorts, choose, db, web};
+use ::image::progress::Step;
 use ::image::wait::Status;
 use ::image::{Layout, Stack, db as db_image, progress};
 use anyhow::{Result, bail};
@@ -19,8 +20,9 @@ use crate::visit::{self, Visitor};
 const DB_READY: &str = "bootstack: mysql ready";
 /// Logged by the service once it listens.
 const WEB_SERVES: &str = "serving";
-/// A first boot with a blank volume took 33 s under emulation on a quiet host; a busy one may need several times that.
-const DB_DEADLINE: Duration = Duration::from_secs(300);
+/// A first boot with a blank volume took 33 s under emulation on a quiet host, and over 300 s on one with six busy
+/// compilers on two cores. The console is shown meanwhile, so nobody waits blindly.
+const DB_DEADLINE: Duration = Duration::from_secs(900);
 /// A boot by UEFI takes some 5 s under emulation on a quiet host.
 pub(crate) const WEB_DEADLINE: Duration = Duration::from_secs(90);
 /// A guest that works under hardware virtualisation is there within a second; one that does not may hang.
@@ -96,9 +98,19 @@ impl Host<'_> {
     }
 }
 
-/// Waits until the db machine accepts logins.
-pub(crate) fn await_db(machine: &mut Machine) -> Result<()> {
-    machine.wait_for_line(DB_DEADLINE, DB_READY).map(drop)
+/// Waits until the db machine accepts logins; `step` shows its console meanwhile.
+pub(crate) fn await_db(machine: &mut Machine, step: &Step) -> Result<()> {
+    let mut last = String::new();
+    machine.wait_for(DB_DEADLINE, &format!("the line {DB_READY:?}"), |machine| {
+        while let Some(line) = machine.next_line()? {
+            if line.contains(DB_READY) {
+                return Ok(Status::Reached(()));
+            }
+            step.update(&line);
+            last = line;
+        }
+        Ok(Status::Pending(last.clone()))
+    })
 }
 
 /// Waits until the web machine says that it listens.

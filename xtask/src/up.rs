@@ -99,7 +99,7 @@ impl Up {
         let mut db = host.start_db(&folder, &built.db, self.boot, &volume)?;
         // Compiled while the db machine boots: it takes nothing from the machines.
         let suite = smoke::build(host.layout)?;
-        stack::await_db(&mut db)?;
+        stack::await_db(&mut db, &step)?;
         step.done("accepts logins");
         let web = self.boot_web(host, built)?;
         let endpoint = judge(host, &suite, &web)?;

@@ -1,13 +1,13 @@
 //! The volume of the local stack: a sparse file below the user's data folder, out of reach of `cargo clean`.
 //!
-//! It never looks inside: the db machine judges what a volume holds. Invariant: a volume is made, or grown, or, with both
-//! flags given, removed; it is never cut short.
+//! It never looks inside, but for its own mark of an unused one: the db machine judges what a volume holds. Invariant:
+//! a volume is made, or grown, or, with both flags given, removed; one that was used is never cut short.
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use ::image::{Layout, Stack, progress};
+use ::image::{Layout, Stack, db, progress};
 use anyhow::{Context, Result};
 
 const MIB: u64 = 1 << 20;
@@ -31,7 +31,7 @@ pub(crate) fn open(layout: &Layout, stack: &Stack, fresh: bool) -> Result<PathBu
     let metadata = file.metadata()?;
     let (present, wanted) = (metadata.len(), u64::from(stack.db.volume_mib) * MIB);
     if present < wanted {
-        file.set_len(wanted).with_context(|| format!("cannot grow the volume {}", path.display()))?;
+        grow(&file, present, wanted).with_context(|| format!("cannot grow the volume {}", path.display()))?;
     }
     if present > wanted {
         progress::note(format!("the volume keeps its {}: it is never cut short", progress::size(present)));
@@ -39,6 +39,16 @@ pub(crate) fn open(layout: &Layout, stack: &Stack, fresh: bool) -> Result<PathBu
     let used = progress::size(metadata.blocks() * BLOCK_BYTES);
     progress::note(format!("volume: {} ({used} used)", path.display()));
     Ok(path)
+}
+
+/// Grows the file; one in which nothing was ever stored says so to the db machine, which then need not read it all.
+fn grow(file: &File, present: u64, wanted: u64) -> std::io::Result<()> {
+    let unused = present == 0 || db::is_marked_blank(file)?;
+    if unused {
+        file.set_len(0)?;
+    }
+    file.set_len(wanted)?;
+    if unused { db::mark_blank(file) } else { Ok(()) }
 }
 
 fn remove(path: &PathBuf) -> Result<()> {
@@ -72,18 +82,21 @@ mod tests {
             opened(folder.path(), asked, false);
             assert_eq!(fs::metadata(&path).unwrap().len(), expected * MIB);
         }
+        assert!(!db::is_marked_blank(&File::open(&path).unwrap()).unwrap());
         let mut start = [0; 4];
         std::io::Read::read_exact(&mut File::open(&path).unwrap(), &mut start).unwrap();
         assert_eq!(&start, b"rows");
     }
 
     #[test]
-    fn a_fresh_volume_is_blank_and_takes_no_room() {
+    fn a_fresh_volume_is_marked_blank_and_takes_no_room() {
         let folder = tempfile::tempdir().unwrap();
         let path = opened(folder.path(), 512, false);
         fs::write(&path, "rows").unwrap();
         opened(folder.path(), 512, true);
         let metadata = fs::metadata(&path).unwrap();
-        assert_eq!((metadata.len(), metadata.blocks(), metadata.mode() & 0o777), (512 * MIB, 0, 0o600));
+        assert_eq!((metadata.len(), metadata.mode() & 0o777), (512 * MIB, 0o600));
+        assert!(metadata.blocks() * BLOCK_BYTES <= 8192);
+        assert!(db::is_marked_blank(&File::open(&path).unwrap()).unwrap());
     }
 }

@@ -178,7 +178,7 @@ impl Machine {
         let what = format!("the line {text:?} of the {} machine", self.name);
         let mut last = String::new();
         self.wait_for(deadline, &what, |machine| {
-            while let Some(line) = machine.serial.next_line()? {
+            while let Some(line) = machine.next_line()? {
                 if line.contains(text) {
                     return Ok(Status::Reached(line));
                 }
@@ -187,6 +187,14 @@ impl Machine {
             let partial = machine.serial.partial();
             Ok(Status::Pending(if partial.is_empty() { last.clone() } else { partial }))
         })
+    }
+
+    /// The next whole line that the guest has written to its serial port, once; `None` while there is none.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn next_line(&mut self) -> Result<Option<String>> {
+        self.serial.next_line()
     }
 
     /// Waits for `status` while the machine runs.
