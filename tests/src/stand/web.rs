@@ -14,8 +14,8 @@ use crate::{Answer, Client, Endpoint, Request};
 
 /// Logged by the service once it listens.
 const SERVING: &str = "serving";
-/// A boot by UEFI takes some 4 s under emulation on a quiet host.
-const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+/// A boot by UEFI takes some 4 s under emulation on a quiet host; a busy one may need many times that.
+const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 /// From listening to the first answer that has passed through the database: migrations included.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 /// One look at a machine that may not answer at all.
