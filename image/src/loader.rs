@@ -24,16 +24,21 @@ struct Form {
     target: &'static str,
     output: &'static str,
     linker: &'static str,
+    /// For every crate.
     flags: &'static [&'static str],
+    /// For the binary alone.
+    last: &'static [&'static str],
 }
 
-/// A COFF linker puts the time of day into its output unless it is told not to.
+/// A COFF linker puts the time of day into its output unless it is told not to, and the sum of a file of debugging
+/// information, which names folders of the host.
 const EFI: Form = Form {
     binary: "efi",
     target: "x86_64-unknown-uefi",
     output: "efi.efi",
     linker: "lld-link",
     flags: &["-Clink-arg=/Brepro"],
+    last: &["-Clink-arg=/DEBUG:NONE"],
 };
 
 /// A flat file: the multiboot header says where its bytes go. The linker script's path is relative to `image/boot`.
@@ -48,6 +53,7 @@ const MULTIBOOT: Form = Form {
         "-Clink-arg=--oformat=binary",
         "-Clink-arg=--build-id=none",
     ],
+    last: &[],
 };
 
 /// Where the multiboot form keeps the sum of the bytes before it: its last 16 bytes.
@@ -76,13 +82,14 @@ fn compile(layout: &Layout, toolchain: &Toolchain, form: &Form) -> Result<Vec<u8
     let mut flags = remap::flags(layout, toolchain);
     flags.extend(form.flags.iter().map(|flag| (*flag).to_owned()));
     let mut cargo = toolchain.cargo();
-    cargo.current_dir(layout.root().join("image/boot")).args(["build", "--release", "--locked"]);
+    cargo.current_dir(layout.root().join("image/boot")).args(["rustc", "--release", "--locked"]);
     cargo.args(["--bin", form.binary, "--features", form.binary, "--target", form.target]);
     cargo.arg("--target-dir").arg(&target);
     cargo.args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     let variable = form.target.to_uppercase().replace('-', "_");
     cargo.env(format!("CARGO_TARGET_{variable}_LINKER"), linker(toolchain, form.linker));
+    cargo.arg("--").args(form.last);
     command::run(&mut cargo)?;
     let output = target.join(form.target).join("release").join(form.output);
     fs::read(&output).with_context(|| format!("cannot read {}", output.display()))
