@@ -13,7 +13,9 @@ mod mysqld;
 mod root;
 mod tree;
 mod uki;
+mod volume;
 
 pub use build::{DbImage, build};
 pub use mysqld::{Certificates, Mysqld};
 pub use tree::{Tree, host_tree};
+pub use volume::{is_marked_blank, mark_blank};

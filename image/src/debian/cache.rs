@@ -56,6 +56,9 @@ pub(super) fn fill(layout: &Layout, lock: &Lock) -> Result<(), Failure> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let _turn = wait_for_turn(&folder)?;
     let missing = missing(layout, lock);
+    if missing.is_empty() {
+        return Ok(()); // Another process fetched it meanwhile.
+    }
     let bytes: u64 = missing.iter().map(|package| package.size).sum();
     let step = progress::start("Debian packages: fetch");
     let mirror = Mirror::of_host()?;
