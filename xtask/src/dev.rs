@@ -83,7 +83,7 @@ impl Dev {
 fn serve(layout: &Layout, config: &Path) -> Result<()> {
     let mut cargo = nested::command();
     cargo.current_dir(layout.root());
-    cargo.args(["run", "--quiet", "--package", "service", "--bin", "service", "--"]).arg(config);
+    cargo.args(["run", "--package", "service", "--bin", "service", "--"]).arg(config);
     let status = cargo.status().context("cannot start cargo")?;
     ensure!(status.success(), "the service ended ({status})");
     Ok(())
