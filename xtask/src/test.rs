@@ -17,15 +17,16 @@ use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
 use crate::site::{Site, write_secret};
 
-/// How often `--long` tells the machines' stories: each time with other moments for power cuts and other damage.
-const LONG_ROUNDS: u32 = 10;
+mod long;
+
 /// Names the file with the database for the service's tests.
 const DATABASE: &str = "BOOTSTACK_TEST_DATABASE";
 
 /// Run every test: fast ones, real MySQL, booted machines, power cuts
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Boot and cut the machines ten times over, with other random places and moments each time
+    /// Then run the long suites too: the machines' stories nine more times with other random places and moments, and
+    /// everything that takes too long for each change
     #[arg(long)]
     long: bool,
     #[command(flatten)]
@@ -44,10 +45,8 @@ impl Test {
         shell.change_dir(layout.root());
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
-        for _ in 0..if self.long { LONG_ROUNDS } else { 1 } {
-            cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
-        }
-        Ok(())
+        cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
+        if self.long { long::run(&shell) } else { Ok(()) }
     }
 
     /// The service's queries and migrations on a MySQL of their own.
