@@ -14,6 +14,14 @@ use crate::io::{Error, Result};
 const DEADLINE_US: u64 = 45_000_000;
 /// How long a lookup waits for the first address of a machine that has just started.
 const ADDRESS_US: u64 = 10_000_000;
+/// How long a program's start waits for it. DHCP took 15 ms in QEMU's user network; without an answer the program starts
+/// all the same.
+const START_US: u64 = 1_000_000;
+
+/// Waits for the machine's first address, so that a program's first connection need not fail for want of one.
+pub(crate) fn await_address() {
+    let _ = retry(false, Some(wait::now() + START_US), || stack::with(|stack| has_address(stack)));
+}
 
 /// The addresses of a name: IPv4 first, and IPv6 where the machine could reach them.
 pub(crate) fn look_up(name: &str) -> Result<Vec<IpAddress>> {

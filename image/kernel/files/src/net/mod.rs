@@ -30,7 +30,7 @@ mod transport;
 pub(crate) mod udp;
 pub(crate) mod wait;
 
-pub(crate) use lookup::look_up;
+pub(crate) use lookup::{await_address, look_up};
 
 use ahash::RandomState;
 use hashbrown::HashMap;

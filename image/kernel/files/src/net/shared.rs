@@ -51,10 +51,12 @@ impl Shared {
         self.set.get_mut::<dns::Socket<'_>>(self.dns).update_servers(&servers[..most]);
     }
 
-    /// Shows a frame to these sockets and to the interface itself (ARP, ICMP, resets for nobody's segments).
+    /// Shows a frame to these sockets and to the interface itself (ARP, ICMP, resets for nobody's segments). A lease counts
+    /// at once: the next frame of the same run may be the first visitor's.
     pub(super) fn deliver(&mut self, link: &mut Link, frame: &Received) {
         let mut port = Port::receiving(&mut link.nic, frame);
         link.iface.poll_ingress_single(link.now, &mut port, &mut self.set);
+        self.follow_lease(&mut link.iface);
         self.is_dirty = true;
     }
 
