@@ -9,7 +9,7 @@ use core::str::FromStr;
 use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, dns, udp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address};
+use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 
 use super::link::Link;
 use super::nic::Received;
@@ -40,9 +40,8 @@ impl Shared {
         let dhcp = (!set_static_address(iface)).then(|| set.add(dhcpv4::Socket::new()));
         set_static_address_v6(iface);
         let mut shared = Self { set, dhcp, dns, udp: Vec::new(), deadline: None, is_dirty: true };
-        let servers =
-            arguments("HERMIT_DNS").filter_map(|server| server.parse().ok()).collect::<Vec<IpAddress>>();
-        shared.set_servers(&servers);
+        let server = |given: &str| given.parse().unwrap_or_else(|_| refuse("HERMIT_DNS", given));
+        shared.set_servers(&arguments("HERMIT_DNS").map(server).collect::<Vec<IpAddress>>());
         shared
     }
 
@@ -207,34 +206,44 @@ fn arguments(name: &'static str) -> impl Iterator<Item = &'static str> {
     crate::env::var(name).map(|words| words.split(',')).into_iter().flatten()
 }
 
-/// `HERMIT_IP` is `a.b.c.d/n`, or an address beside `HERMIT_MASK`.
+/// `HERMIT_IP` is `a.b.c.d/n`, or an address beside `HERMIT_MASK`; `HERMIT_GATEWAY` is an address. False without it.
 fn set_static_address(iface: &mut Interface) -> bool {
     let Some(given) = arguments("HERMIT_IP").next() else { return false };
-    let mask = arguments("HERMIT_MASK").next().and_then(|mask| Ipv4Address::from_str(mask).ok());
-    let length = mask.map_or(24, |mask| mask.to_bits().leading_ones() as u8);
-    let cidr = Ipv4Cidr::from_str(given).ok();
-    let cidr = cidr.or_else(|| Some(Ipv4Cidr::new(Ipv4Address::from_str(given).ok()?, length)));
-    let Some(cidr) = cidr else {
-        error!("HERMIT_IP={given} is no address: asking DHCP");
-        return false;
-    };
-    let router = arguments("HERMIT_GATEWAY").next().and_then(|router| Ipv4Address::from_str(router).ok());
+    let cidr = Ipv4Cidr::from_str(given).ok().or_else(|| {
+        let mask: Ipv4Address = parsed("HERMIT_MASK").unwrap_or(Ipv4Address::new(255, 255, 255, 0));
+        let mask = mask.to_bits();
+        let length = mask.leading_ones();
+        let is_mask = mask.checked_shl(length).unwrap_or(0) == 0;
+        is_mask.then_some(Ipv4Cidr::new(Ipv4Address::from_str(given).ok()?, length as u8))
+    });
+    let cidr = cidr.unwrap_or_else(|| refuse("HERMIT_IP", given));
+    let router = parsed("HERMIT_GATEWAY");
     info!("static address {cidr}, gateway {router:?}");
     set_address(iface, Some(cidr), router);
     true
 }
 
-/// `HERMIT_IP6` is `address/n`.
+/// `HERMIT_IP6` is `address/n`, `HERMIT_GATEWAY6` an address.
 fn set_static_address_v6(iface: &mut Interface) {
-    let Some(cidr) = arguments("HERMIT_IP6").next().and_then(|given| IpCidr::from_str(given).ok()) else {
-        return;
-    };
+    let Some(cidr) = parsed::<Ipv6Cidr>("HERMIT_IP6").map(IpCidr::Ipv6) else { return };
     iface.update_ip_addrs(|addresses| {
         let _ = addresses.push(cidr);
     });
-    if let Some(router) =
-        arguments("HERMIT_GATEWAY6").next().and_then(|router| Ipv6Address::from_str(router).ok())
-    {
+    if let Some(router) = parsed::<Ipv6Address>("HERMIT_GATEWAY6") {
         let _ = iface.routes_mut().add_default_ipv6_route(router);
     }
+}
+
+/// A boot argument that is to be one address; the machine stops if it is none.
+fn parsed<T: FromStr>(name: &'static str) -> Option<T> {
+    let given = arguments(name).next()?;
+    Some(given.parse().unwrap_or_else(|_| refuse(name, given)))
+}
+
+/// Whoever gave a machine an address does not want it to take another.
+fn refuse(name: &str, given: &str) -> ! {
+    panic_println!(
+        "bootstack: refused: the boot argument env={name}={given} is no address: correct it, or leave it out for DHCP"
+    );
+    crate::scheduler::shutdown(1)
 }
