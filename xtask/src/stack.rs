@@ -3,7 +3,7 @@
 //! It builds nothing. Invariant: a machine that this module returns has reached the state its name says, and dies with
 //! its handle until the caller lets it go.
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::image::machine::{Accel, DbPorts, Machine, WebPorts, choose, db, web};
 use ::image::progress::Step;
@@ -142,10 +142,13 @@ pub(crate) fn await_ok(
     path: &str,
     deadline: Duration,
 ) -> Result<()> {
-    machine.wait_for(deadline, &format!("an answer 200 to {path}"), |_| match visitor.get(path) {
-        Ok(200) => Ok(Status::Reached(())),
-        Ok(status) => Ok(Status::Pending(format!("answer {status}"))),
-        Err(error) => Ok(Status::Pending(format!("{error:#}"))),
+    let started = Instant::now();
+    machine.wait_for(deadline, &format!("an answer 200 to {path}"), |_| {
+        Ok(match visitor.get(path, started.elapsed()) {
+            Ok(200) => Status::Reached(()),
+            Ok(status) => Status::Pending(format!("answer {status}")),
+            Err(error) => Status::Pending(format!("{error:#}")),
+        })
     })
 }
 
