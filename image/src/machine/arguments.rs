@@ -68,8 +68,7 @@ fn boot(line: &mut Line, boot: &Boot) {
     match boot {
         Boot::Direct { arguments, modules, .. } => direct(line, arguments, modules),
         Boot::UefiDisk(disk) => {
-            line.option("-drive", pflash(0, names::FIRMWARE_CODE, true));
-            line.option("-drive", pflash(1, names::FIRMWARE_VARIABLES, false));
+            line.option("-bios", names::FIRMWARE);
             boot_disk(line, disk);
         }
         Boot::BiosDisk(disk) => boot_disk(line, disk),
@@ -96,11 +95,6 @@ fn argument_of(index: usize, module: &Module) -> String {
 /// QEMU's own escape: a comma inside a value is written twice.
 fn doubled_commas(value: &str) -> String {
     value.replace(',', ",,")
-}
-
-fn pflash(unit: u32, file: &str, read_only: bool) -> String {
-    let read_only = if read_only { "on" } else { "off" };
-    format!("if=pflash,unit={unit},format=raw,readonly={read_only},file={file}")
 }
 
 fn boot_disk(line: &mut Line, disk: &Disk) {
@@ -203,10 +197,9 @@ mod tests {
     fn a_uefi_boot_brings_firmware_and_a_first_boot_disk() {
         check(
             &spec(Boot::UefiDisk(read_only("/disk.raw"))),
-            "-drive",
+            "-bios",
             &expect![[r#"
-            -drive if=pflash,unit=0,format=raw,readonly=on,file=firmware-code
-            -drive if=pflash,unit=1,format=raw,readonly=off,file=firmware-variables
+            -bios firmware
             -blockdev driver=raw,node-name=boot,read-only=on,file.driver=file,file.filename=boot.raw
             -device virtio-blk-pci,drive=boot,serial=root,disable-legacy=on,bootindex=0
             -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443

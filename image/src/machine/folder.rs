@@ -59,9 +59,9 @@ fn lay_out_boot(folder: &Path, boot: &Boot) -> Result<()> {
             })
         }
         Boot::UefiDisk(disk) => {
-            let firmware = firmware::find()?;
-            link(&firmware.code, &folder.join(names::FIRMWARE_CODE))?;
-            copy(&firmware.variables, &folder.join(names::FIRMWARE_VARIABLES))?;
+            let rom = folder.join(names::FIRMWARE);
+            fs::write(&rom, firmware::find()?.rom()?)
+                .with_context(|| format!("cannot write {}", rom.display()))?;
             link(&disk.file, &folder.join(names::BOOT_DISK))
         }
         Boot::BiosDisk(disk) => link(&disk.file, &folder.join(names::BOOT_DISK)),
@@ -77,13 +77,6 @@ fn link(file: &Path, name: &Path) -> Result<()> {
     let file = file.canonicalize().with_context(|| format!("cannot find {}", file.display()))?;
     remove(name)?;
     symlink(&file, name).with_context(|| format!("cannot link {}", name.display()))
-}
-
-fn copy(file: &Path, name: &Path) -> Result<()> {
-    remove(name)?;
-    fs::copy(file, name).with_context(|| format!("cannot copy {} to {}", file.display(), name.display()))?;
-    fs::set_permissions(name, fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("cannot restrict {}", name.display()))
 }
 
 fn write_secret(name: &Path, bytes: &[u8]) -> Result<()> {

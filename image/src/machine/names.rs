@@ -15,10 +15,8 @@ pub(super) const PID_FILE: &str = "pid";
 pub(super) const KERNEL: &str = "kernel";
 /// Link to the boot disk.
 pub(super) const BOOT_DISK: &str = "boot.raw";
-/// Link to the UEFI firmware.
-pub(super) const FIRMWARE_CODE: &str = "firmware-code";
-/// The machine's own copy of the firmware's variables.
-pub(super) const FIRMWARE_VARIABLES: &str = "firmware-variables";
+/// The UEFI firmware.
+pub(super) const FIRMWARE: &str = "firmware";
 
 /// Link to the multiboot module or initrd `index`.
 pub(super) fn module(index: usize) -> String {
