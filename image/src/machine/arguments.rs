@@ -52,7 +52,7 @@ fn common(line: &mut Line, spec: &Spec) {
     line.flag("-no-reboot");
     line.option("-machine", "type=pc");
     line.option("-accel", accel);
-    line.option("-cpu", cpu);
+    line.option("-cpu", spec.lacks.iter().fold(cpu.to_owned(), |cpu, feature| cpu + ",-" + feature));
     line.option("-smp", format!("cpus={}", spec.cpus));
     line.option("-m", format!("size={}M", spec.memory_mib));
     line.option("-rtc", "base=utc,clock=host");
@@ -108,9 +108,13 @@ fn data_disk(line: &mut Line, index: usize, disk: &Disk) {
 /// `-blockdev` leaves the cache at its default: written back by the host, with every flush of the guest passed on.
 fn disk_pair(line: &mut Line, node: &str, file: &str, disk: &Disk, suffix: &str) {
     let read_only = if disk.access == Access::ReadOnly { "on" } else { "off" };
+    let driver =
+        if disk.file.extension().is_some_and(|extension| extension == "qcow2") { "qcow2" } else { "raw" };
     line.option(
         "-blockdev",
-        format!("driver=raw,node-name={node},read-only={read_only},file.driver=file,file.filename={file}"),
+        format!(
+            "driver={driver},node-name={node},read-only={read_only},file.driver=file,file.filename={file}"
+        ),
     );
     let serial = doubled_commas(&disk.serial);
     line.option("-device", format!("virtio-blk-pci,drive={node},serial={serial},disable-legacy=on{suffix}"));
@@ -140,6 +144,7 @@ mod tests {
             memory_mib: 128,
             cpus: 1,
             accel: Accel::Tcg,
+            lacks: Vec::new(),
             boot,
             disks: Vec::new(),
             forwards: vec![Forward { host_port: 8443, guest_port: 443 }],
@@ -208,6 +213,12 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_is_read_as_its_name_says() {
+        let line = arguments(&spec(Boot::BiosDisk(read_only("/disk.qcow2")))).join(" ");
+        assert!(line.contains("-blockdev driver=qcow2,node-name=boot,"), "{line}");
+    }
+
+    #[test]
     fn a_volume_is_writable_and_a_credential_is_a_file() {
         let mut spec = spec(Boot::BiosDisk(read_only("/disk.raw")));
         spec.disks.push(Disk::read_write("/v".as_ref(), "mysqldata"));
@@ -229,6 +240,7 @@ mod tests {
     fn the_cpu_follows_the_accelerator() {
         let mut spec = spec(Boot::BiosDisk(read_only("/disk.raw")));
         spec.accel = Accel::Kvm;
-        assert!(arguments(&spec).join(" ").contains("-accel kvm -cpu host"));
+        spec.lacks = vec!["rdseed".to_owned(), "rdrand".to_owned()];
+        assert!(arguments(&spec).join(" ").contains("-accel kvm -cpu host,-rdseed,-rdrand -smp"));
     }
 }

@@ -113,6 +113,7 @@ mod tests {
             memory_mib: 128,
             cpus: 1,
             accel: Accel::Tcg,
+            lacks: Vec::new(),
             boot: Boot::Direct {
                 kernel: file.clone(),
                 arguments: String::new(),

@@ -19,6 +19,8 @@ pub struct Spec {
     pub cpus: u32,
     /// Who executes the guest's instructions.
     pub accel: Accel,
+    /// Features that the processor is to lack, as QEMU names them (`rdseed`).
+    pub lacks: Vec<String>,
     /// Where the first instruction comes from.
     pub boot: Boot,
     /// Further disks, in the order in which the guest sees them.
@@ -101,7 +103,7 @@ impl fmt::Debug for Content {
 /// A virtio disk.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    /// The raw image on the host.
+    /// The image on the host: raw, unless its name ends with `.qcow2`.
     pub file: PathBuf,
     /// Serial number by which the guest finds it.
     pub serial: String,

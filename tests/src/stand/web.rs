@@ -39,6 +39,7 @@ pub struct Plan<'a> {
     password: String,
     ports: Option<WebPorts>,
     damage: Option<Damage>,
+    lacks: Vec<String>,
 }
 
 type Damage = Box<dyn FnOnce(&std::path::Path) -> Result<()>>;
@@ -48,7 +49,17 @@ impl Stand {
     pub fn web(&mut self, way: Way, database_port: u16, password: &str) -> Plan<'_> {
         let memory_mib = self.parts.stack().web.memory_mib;
         let password = password.to_owned();
-        Plan { stand: self, way, cpus: 1, memory_mib, database_port, password, ports: None, damage: None }
+        Plan {
+            stand: self,
+            way,
+            cpus: 1,
+            memory_mib,
+            database_port,
+            password,
+            ports: None,
+            damage: None,
+            lacks: Vec::new(),
+        }
     }
 }
 
@@ -64,6 +75,13 @@ impl Plan<'_> {
     #[must_use]
     pub fn memory_mib(mut self, memory_mib: u32) -> Self {
         self.memory_mib = memory_mib;
+        self
+    }
+
+    /// With a processor that lacks these features, by QEMU's names.
+    #[must_use]
+    pub fn without(mut self, features: &[&str]) -> Self {
+        self.lacks = features.iter().map(|feature| (*feature).to_owned()).collect();
         self
     }
 
@@ -96,6 +114,7 @@ impl Plan<'_> {
         }
         let mut spec = machine::web(&folder, self.memory_mib, boot, ports);
         spec.cpus = self.cpus;
+        spec.lacks = self.lacks;
         let client = Client::new(&endpoint(stand, ports))?;
         let machine = Machine::start(&spec)?;
         stand.watch(&machine);
