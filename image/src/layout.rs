@@ -3,10 +3,14 @@
 //! Invariant: a file that other steps read appears under its final name only when it is whole ([`replace`]).
 
 use std::env;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// Like any file, before the user's umask: who writes a secret restricts it before the first byte.
+const READABLE: u32 = 0o666;
 
 /// The folders of one checkout and of one user.
 #[derive(Clone, Debug)]
@@ -111,6 +115,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<(
     fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let temporary = tempfile::Builder::new()
         .prefix(".partial-")
+        .permissions(Permissions::from_mode(READABLE))
         .tempfile_in(parent)
         .with_context(|| format!("cannot write in {}", parent.display()))?
         .into_temp_path();
@@ -150,6 +155,15 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "disk full");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_may_be_read_by_whom_the_umask_lets() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        replace_with(&folder.path().join("ours"), b"image").unwrap();
+        fs::write(folder.path().join("plain"), "image").unwrap();
+        assert_eq!(mode("ours"), mode("plain"));
     }
 
     #[test]
