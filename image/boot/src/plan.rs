@@ -57,6 +57,12 @@ pub fn top(free: &Ranges, bytes: u64) -> Option<Range> {
     places.next()
 }
 
+/// Why a boot loader has passed on no application: it has none, or memory too small to put it into.
+#[must_use]
+pub fn without_application(free: &Ranges) -> Refusal {
+    if free.bytes() < 2 * LEAST_FREE_BYTES { too_small(free, 0) } else { Refusal::ApplicationMissing }
+}
+
 fn too_small(free: &Ranges, image_bytes: u64) -> Refusal {
     // What firmware keeps for itself is at most a few dozen MiB; clouds and QEMU sell memory in steps of 64.
     const STEP_MIB: u64 = 64;
@@ -98,6 +104,13 @@ mod tests {
     fn too_little_memory_is_refused_with_what_would_do() {
         let refused = decide(&set(&[2 * MIB..40 * MIB]), &(30 * MIB..38 * MIB), 9 * MIB).unwrap_err();
         assert_eq!(refused, Refusal::MemoryTooSmall { has_mib: 38, needs_mib: 128 });
+    }
+
+    #[test]
+    fn a_machine_too_small_to_be_given_its_application_is_told_so() {
+        let small = without_application(&set(&[2 * MIB..16 * MIB]));
+        assert_eq!(small, Refusal::MemoryTooSmall { has_mib: 14, needs_mib: 128 });
+        assert_eq!(without_application(&set(&[2 * MIB..128 * MIB])), Refusal::ApplicationMissing);
     }
 
     #[test]

@@ -53,11 +53,11 @@ unsafe fn start(magic: u32, information: u32) -> Result<Refusal, Refusal> {
     let (information, root) = unsafe { (Information::at(magic, information)?, Root::search().ok_or(ACPI)?) };
     let kept = ROOT.take();
     *kept = root;
-    let mut modules = information.modules();
-    let application = modules.next().ok_or(Refusal::ApplicationMissing)?;
-    let (arguments, config) = copy_texts(application.arguments(), modules)?;
     let mut free = information.free();
     free.remove(&(0..entry::end()));
+    let mut modules = information.modules();
+    let application = modules.next().ok_or_else(|| plan::without_application(&free))?;
+    let (arguments, config) = copy_texts(application.arguments(), modules)?;
     let application = move_to_top(&free, application)?;
     let application = seal::open(application).map_err(Refusal::ApplicationBroken)?;
     let parts = PARTS.take();
