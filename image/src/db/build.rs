@@ -12,7 +12,7 @@ use super::contents::Contents;
 use super::initrd::Archive;
 use super::modules::{Modules, uncompressed};
 use super::tree::Tree;
-use super::{inputs, linux, root, uki};
+use super::{credentials, inputs, linux, root, uki};
 use crate::debian::{self, Lock, Policy, Use};
 use crate::disk::{BOOTS_BIOS, Content, Disk, Esp, Partition, READ_ONLY, Syslinux, kind};
 use crate::{Layout, command, layout, progress};
@@ -197,11 +197,13 @@ impl Builder {
             (".linux", kernel),
         ];
         let application = uki::unify(&read(&self.tools.root().join(STUB))?, &sections)?;
-        let menu = format!("DEFAULT db\nLABEL db\n LINUX /linux\n INITRD /initrd\n APPEND {arguments}\n");
+        let initrds = format!("/initrd,/{}", credentials::ARCHIVE);
+        let menu = format!("DEFAULT db\nLABEL db\n LINUX /linux\n INITRD {initrds}\n APPEND {arguments}\n");
         let files = Esp::new("BOOTSTACK")
             .file("EFI/BOOT/BOOTX64.EFI", Content::Bytes(application))
             .file("linux", Content::Bytes(kernel.to_vec()))
             .file("initrd", Content::Bytes(initrd.to_vec()))
+            .file(credentials::ARCHIVE, Content::Bytes(credentials::archive(&[])))
             .file("syslinux.cfg", Content::Bytes(menu.into_bytes()));
         let path = self.scratch.path().join("esp");
         fs::write(&path, files.build()?).with_context(|| format!("cannot write {}", path.display()))?;

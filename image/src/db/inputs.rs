@@ -10,9 +10,10 @@ use crate::Layout;
 use crate::debian::Lock;
 
 /// The code that decides what the image looks like.
-const BUILDERS: [&str; 7] = [
+const BUILDERS: [&str; 8] = [
     include_str!("build.rs"),
     include_str!("contents.rs"),
+    include_str!("credentials.rs"),
     include_str!("initrd.rs"),
     include_str!("linux.rs"),
     include_str!("modules.rs"),

@@ -5,6 +5,7 @@
 
 mod build;
 mod contents;
+mod credentials;
 mod initrd;
 mod inputs;
 mod linux;
@@ -16,6 +17,7 @@ mod uki;
 mod volume;
 
 pub use build::{DbImage, build};
+pub use credentials::place_credentials;
 pub use mysqld::{Certificates, Mysqld};
 pub use tree::{Tree, host_tree};
 pub use volume::{is_marked_blank, mark_blank};
