@@ -24,16 +24,29 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let Output { status, stdout, stderr } = command
+    finished(command).map(|output| output.stdout)
+}
+
+/// Runs `command` to its end and returns what it wrote to its standard error, for one whose status tells nothing.
+///
+/// # Errors
+/// As [`run`].
+pub fn complaints(command: &mut Command) -> Result<String> {
+    finished(command).map(|output| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn finished(command: &mut Command) -> Result<Output> {
+    let output = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()
         .map_err(|error| not_started(command, &error))?;
+    let Output { status, stdout, stderr } = &output;
     if !status.success() {
-        bail!("{} failed: {status}\n{}{}", line(command), tail(&stdout), tail(&stderr));
+        bail!("{} failed: {status}\n{}{}", line(command), tail(stdout), tail(stderr));
     }
-    Ok(stdout)
+    Ok(output)
 }
 
 fn not_started(command: &Command, error: &std::io::Error) -> anyhow::Error {

@@ -8,6 +8,7 @@ mod boot;
 mod cut;
 mod damage;
 mod database;
+mod entropy;
 mod memory;
 mod shutdown;
 mod volume;
@@ -48,6 +49,8 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         },
         shutdown::{rows_survive_an_orderly_shutdown},
         volume::{
+            a_volume_made_on_the_host_is_taken_up,
+            a_machine_without_credentials_touches_no_volume,
             a_foreign_file_system_is_refused_untouched,
             a_foreign_partition_table_is_refused_untouched,
             a_swap_area_is_refused_untouched,
@@ -56,6 +59,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         },
         damage::{a_damaged_application_is_refused, a_disk_damaged_anywhere_never_serves_wrong_bytes},
         memory::{too_little_memory_is_refused_with_a_line},
+        entropy::{a_processor_without_random_numbers_is_refused_with_a_line},
     ]
 }
 

@@ -32,6 +32,32 @@ pub(super) fn a_blank_volume_cut_while_it_is_initialised_is_started_over(stand: 
     Ok(())
 }
 
+/// From the machine's own disk, by UEFI, with the credentials that lie there. What the host has made is not made again, and
+/// there is nothing to recover.
+pub(super) fn a_volume_made_on_the_host_is_taken_up(stand: &mut Stand) -> Result<()> {
+    let volume = stand.new_volume()?;
+    let mut db = stand.start_db_from_its_disk(&volume, &random_word()?)?;
+    db.wait_until_ready()?;
+    let ended = db.power_down()?;
+    ensure!(ended == Ended::Status(0), "the machine ended with {ended}");
+    let console = db.console()?;
+    let made_again = ["initializing of server", "crash recovery"];
+    let found = made_again.iter().find(|words| console.to_lowercase().contains(**words));
+    ensure!(found.is_none(), "the machine did not take the volume as it was: {found:?}");
+    Ok(())
+}
+
+/// From the compressed disk, by BIOS.
+pub(super) fn a_machine_without_credentials_touches_no_volume(stand: &mut Stand) -> Result<()> {
+    let volume = blank(&stand.folder()?.join("volume.raw"))?;
+    let before = sha256(&volume)?;
+    let mut db = stand.start_db_without_credentials(&volume)?;
+    let (line, _) = db.wait_until_refused()?;
+    ensure!(line.contains("credential bootstack.db."), "the refusal names no credential: {line}");
+    ensure!(before == sha256(&volume)?, "the volume was written to");
+    Ok(())
+}
+
 /// Waits for a moment, not for a state: a power cut does not look what it interrupts.
 fn passed(since: Instant, moment: Duration) -> Result<()> {
     wait_until(moment * 2, "a moment", || {

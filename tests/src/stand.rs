@@ -127,6 +127,16 @@ impl Stand {
         self.logs.push(machine.serial_log());
     }
 
+    /// A new volume for the story, with MySQL initialised by the host.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new_volume(&self) -> Result<PathBuf> {
+        let path = self.folder()?.join("volume.raw");
+        self.parts.make_volume(&path, volume::SIZE_BYTES)?;
+        Ok(path)
+    }
+
     /// The db machine of the story before, or a new one with a new volume, accepting logins.
     ///
     /// A story that goes well gives it back with [`Stand::hand_on`].
@@ -137,7 +147,7 @@ impl Stand {
         if let Some(db) = self.db.take() {
             return Ok(db);
         }
-        let volume = volume::blank(&self.folder()?.join("volume.raw"))?;
+        let volume = self.new_volume()?;
         let password = random_word()?;
         let mut db = self.start_db(&volume, &password)?;
         db.wait_until_ready()?;

@@ -68,7 +68,7 @@ impl Mysql {
 }
 
 /// Unpacking is building; running is not.
-fn prepare(layout: &Layout, policy: Policy) -> Result<Mysqld> {
+pub(crate) fn prepare(layout: &Layout, policy: Policy) -> Result<Mysqld> {
     let _lock = lock::build(layout)?;
     Mysqld::prepare(layout, policy)
 }

@@ -93,7 +93,7 @@ impl Up {
 
     /// Boots both machines, has them judged, and lets them go.
     fn boot(&self, host: &Host<'_>, built: &Built) -> Result<Endpoint> {
-        let volume = volume::open(host.layout, host.stack, self.fresh_volume)?;
+        let volume = volume::open(host.layout, host.stack, self.fresh_volume, self.packages.policy())?;
         let step = progress::start("db machine boots");
         let folder = stack::db_folder(host.layout);
         let mut db = host.start_db(&folder, &built.db, self.boot, &volume)?;

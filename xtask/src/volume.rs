@@ -1,14 +1,17 @@
 //! The volume of the local stack: a sparse file below the user's data folder, out of reach of `cargo clean`.
 //!
-//! It never looks inside, but for its own mark of an unused one: the db machine judges what a volume holds. Invariant:
-//! a volume is made, or grown, or, with both flags given, removed; one that was used is never cut short.
+//! It never looks inside: the db machine judges what a volume holds. Invariant: a volume is made, or grown, or, with both
+//! flags given, removed; it is never cut short.
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use ::image::debian::Policy;
 use ::image::{Layout, Stack, db, progress};
 use anyhow::{Context, Result};
+
+use crate::mysql;
 
 const MIB: u64 = 1 << 20;
 /// Blocks in `stat` count 512 bytes (stat(2)).
@@ -19,36 +22,36 @@ pub(crate) fn path(layout: &Layout) -> PathBuf {
     layout.data().join("volume.raw")
 }
 
-/// The volume's file, made or grown to the size of `stack.toml`.
-pub(crate) fn open(layout: &Layout, stack: &Stack, fresh: bool) -> Result<PathBuf> {
+/// The volume's file, made or grown to the size of `stack.toml`. A new one is made on the host, which is quicker than the
+/// machine by a minute.
+pub(crate) fn open(layout: &Layout, stack: &Stack, fresh: bool, policy: Policy) -> Result<PathBuf> {
     let path = path(layout);
     if fresh {
         remove(&path)?;
     }
-    let mut options = File::options();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("cannot open the volume {}", path.display()))?;
-    let metadata = file.metadata()?;
-    let (present, wanted) = (metadata.len(), u64::from(stack.db.volume_mib) * MIB);
-    if present < wanted {
-        grow(&file, present, wanted).with_context(|| format!("cannot grow the volume {}", path.display()))?;
+    let wanted = u64::from(stack.db.volume_mib) * MIB;
+    match fs::metadata(&path).map(|metadata| metadata.len()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            db::make_volume(&mysql::prepare(layout, policy)?, &path, wanted)?;
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Ok(present) if present < wanted => grow(&path, wanted)?,
+        Ok(present) if present > wanted => {
+            progress::note(format!(
+                "the volume keeps its {}: it is never cut short",
+                progress::size(present)
+            ));
+        }
+        Ok(_) => {}
     }
-    if present > wanted {
-        progress::note(format!("the volume keeps its {}: it is never cut short", progress::size(present)));
-    }
-    let used = progress::size(metadata.blocks() * BLOCK_BYTES);
-    progress::note(format!("volume: {} ({used} used)", path.display()));
+    let used = fs::metadata(&path).map_or(0, |metadata| metadata.blocks() * BLOCK_BYTES);
+    progress::note(format!("volume: {} ({} used)", path.display(), progress::size(used)));
     Ok(path)
 }
 
-/// Grows the file; one in which nothing was ever stored says so to the db machine, which then need not read it all.
-fn grow(file: &File, present: u64, wanted: u64) -> std::io::Result<()> {
-    let unused = present == 0 || db::is_marked_blank(file)?;
-    if unused {
-        file.set_len(0)?;
-    }
-    file.set_len(wanted)?;
-    if unused { db::mark_blank(file) } else { Ok(()) }
+fn grow(path: &Path, wanted: u64) -> Result<()> {
+    let grown = File::options().write(true).open(path).and_then(|file| file.set_len(wanted));
+    grown.with_context(|| format!("cannot grow the volume {}", path.display()))
 }
 
 fn remove(path: &PathBuf) -> Result<()> {
@@ -66,37 +69,20 @@ fn remove(path: &PathBuf) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn opened(folder: &std::path::Path, volume_mib: u32, fresh: bool) -> PathBuf {
-        let mut stack = Stack::load(&Layout::here().unwrap()).unwrap();
-        stack.db.volume_mib = volume_mib;
-        fs::create_dir_all(folder.join("data")).unwrap();
-        open(&Layout::below(folder), &stack, fresh).unwrap()
-    }
-
     #[test]
     fn a_volume_grows_and_never_shrinks() {
         let folder = tempfile::tempdir().unwrap();
-        let path = opened(folder.path(), 512, false);
-        fs::write(&path, "rows").unwrap();
+        let mut stack = Stack::load(&Layout::here().unwrap()).unwrap();
+        let layout = Layout::below(folder.path());
+        fs::create_dir_all(layout.data()).unwrap();
+        fs::write(path(&layout), "rows").unwrap();
         for (asked, expected) in [(600, 600), (512, 600)] {
-            opened(folder.path(), asked, false);
+            stack.db.volume_mib = asked;
+            let path = open(&layout, &stack, false, Policy::Locked).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().len(), expected * MIB);
         }
-        assert!(!db::is_marked_blank(&File::open(&path).unwrap()).unwrap());
         let mut start = [0; 4];
-        std::io::Read::read_exact(&mut File::open(&path).unwrap(), &mut start).unwrap();
+        std::io::Read::read_exact(&mut File::open(path(&layout)).unwrap(), &mut start).unwrap();
         assert_eq!(&start, b"rows");
-    }
-
-    #[test]
-    fn a_fresh_volume_is_marked_blank_and_takes_no_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = opened(folder.path(), 512, false);
-        fs::write(&path, "rows").unwrap();
-        opened(folder.path(), 512, true);
-        let metadata = fs::metadata(&path).unwrap();
-        assert_eq!((metadata.len(), metadata.mode() & 0o777), (512 * MIB, 0o600));
-        assert!(metadata.blocks() * BLOCK_BYTES <= 8192);
-        assert!(db::is_marked_blank(&File::open(&path).unwrap()).unwrap());
     }
 }

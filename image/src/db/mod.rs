@@ -20,4 +20,4 @@ pub use build::{DbImage, build};
 pub use credentials::place_credentials;
 pub use mysqld::{Certificates, Mysqld};
 pub use tree::{Tree, host_tree};
-pub use volume::{is_marked_blank, mark_blank};
+pub use volume::make_volume;

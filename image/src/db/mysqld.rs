@@ -60,6 +60,11 @@ impl Mysqld {
         Ok(mysqld)
     }
 
+    /// The unpacked packages that it runs from.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Lays out an initialised data directory without users' data in `folder`, which must not hold one.
     ///
     /// # Errors

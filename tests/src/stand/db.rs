@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use image::machine::{self, DbPorts, Ended, Machine, free_port};
+use image::machine::{self, Credential, DbBoot, DbPorts, Ended, Machine, free_port};
 
 use super::Stand;
 
@@ -15,9 +15,9 @@ pub const READY: &str = "bootstack: mysql ready";
 /// What a machine says, with the reason, before it ends without having touched anything.
 pub const REFUSED: &str = "bootstack: refused:";
 
-/// A first boot with a blank volume took 33 s under emulation on a quiet host, a second one 19 s; a busy host may
-/// need several times that.
-const BOOT_DEADLINE: Duration = Duration::from_secs(480);
+/// A first boot with a blank volume took 78 s under emulation on a quiet host, a second one 19 s; a host with six busy
+/// compilers on two cores needed more than 480 s.
+const BOOT_DEADLINE: Duration = Duration::from_secs(900);
 /// MySQL flushes, systemd unmounts.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -36,15 +36,44 @@ impl Stand {
     /// # Errors
     /// When QEMU does not start.
     pub fn start_db(&mut self, volume: &Path, password: &str) -> Result<Db> {
-        let port = free_port()?;
-        self.start_db_at(volume, password, port)
+        self.start_db_at(volume, password, free_port()?)
     }
 
     fn start_db_at(&mut self, volume: &Path, password: &str, port: u16) -> Result<Db> {
         let folder = self.machine_folder("db")?;
         let credentials = self.identity.db_credentials(password)?;
-        let (memory_mib, boot) = (self.parts.stack().db.memory_mib, self.parts.db_boot()?);
-        let spec = machine::db(&folder, memory_mib, boot, volume, credentials, DbPorts { mysql: port });
+        self.power_on(&folder, self.parts.db_boot()?, volume, (password, credentials), port)
+    }
+
+    /// The same machine as a cloud starts it that passes no SMBIOS strings: by UEFI, its credentials on its own disk.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn start_db_from_its_disk(&mut self, volume: &Path, password: &str) -> Result<Db> {
+        let folder = self.machine_folder("db")?;
+        let boot = self.parts.db_disk_boot(&folder, &self.identity.db_credentials(password)?)?;
+        self.power_on(&folder, boot, volume, (password, Vec::new()), free_port()?)
+    }
+
+    /// The same machine from the compressed disk by BIOS, without any credentials.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn start_db_without_credentials(&mut self, volume: &Path) -> Result<Db> {
+        let folder = self.machine_folder("db")?;
+        self.power_on(&folder, self.parts.db_compressed_boot()?, volume, ("", Vec::new()), free_port()?)
+    }
+
+    fn power_on(
+        &mut self,
+        folder: &Path,
+        boot: DbBoot,
+        volume: &Path,
+        (password, credentials): (&str, Vec<Credential>),
+        port: u16,
+    ) -> Result<Db> {
+        let memory_mib = self.parts.stack().db.memory_mib;
+        let spec = machine::db(folder, memory_mib, boot, volume, credentials, DbPorts { mysql: port });
         let machine = Machine::start(&spec)?;
         self.watch(&machine);
         Ok(Db { machine, port, volume: volume.to_owned(), password: password.to_owned() })

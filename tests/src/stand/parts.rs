@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
-use image::db::DbImage;
+use image::db::{DbImage, Mysqld};
 use image::debian::Policy;
-use image::machine::{DbBoot, WebBoot};
+use image::machine::{Credential, DbBoot, WebBoot};
 use image::web::{self, WebImage};
 use image::{Layout, Stack, db, guest, kernel, loader, toolchain};
 
@@ -91,6 +91,25 @@ impl Parts {
             root: db.root.clone(),
             arguments: db.arguments.clone(),
         })
+    }
+
+    /// The db machine's compressed disk, by BIOS.
+    pub(super) fn db_compressed_boot(&self) -> Result<DbBoot> {
+        Ok(DbBoot::Bios { disk: self.db()?.qcow2.clone() })
+    }
+
+    /// The machine's own copy of the disk in `folder`, with its credentials on it, by UEFI.
+    pub(super) fn db_disk_boot(&self, folder: &Path, credentials: &[Credential]) -> Result<DbBoot> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let disk = folder.join("disk.raw");
+        fs::copy(&self.db()?.disk, &disk).with_context(|| format!("cannot write {}", disk.display()))?;
+        db::place_credentials(&disk, credentials)?;
+        Ok(DbBoot::Uefi { disk })
+    }
+
+    /// A new volume at `path`, with MySQL initialised by the host.
+    pub(super) fn make_volume(&self, path: &Path, bytes: u64) -> Result<()> {
+        db::make_volume(&Mysqld::prepare(&self.layout, Policy::Resolve)?, path, bytes)
     }
 
     /// `folder` takes the machine's own copy of the disk.

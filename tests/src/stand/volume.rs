@@ -14,6 +14,7 @@ use crate::Dice;
 const MIB: u64 = 1 << 20;
 /// Enough for MySQL; the file is sparse.
 const SIZE_MIB: u64 = 1024;
+pub(super) const SIZE_BYTES: u64 = SIZE_MIB * MIB;
 /// What Linux on x86-64 swaps in.
 const PAGE_BYTES: usize = 4096;
 
