@@ -98,6 +98,10 @@ pub struct Limits {
     pub database_connections: u32,
     /// Waiting for MySQL in one request, in milliseconds, all its queries together. Longer: 503.
     pub database_ms: u32,
+    /// Accounts made from one address (of IPv6: one /64) at once, and again in each hour. More: 429.
+    pub registrations_per_hour: u32,
+    /// Passwords given from one address at once, and again in each hour. More: 429.
+    pub sign_ins_per_hour: u32,
     /// From the drain's start to the end of the last request, in seconds. Then connections are cut.
     pub drain_s: u32,
 }
@@ -117,6 +121,9 @@ impl Default for Limits {
             idle_s: 60,
             database_connections: 8,
             database_ms: 1500,
+            // A class or an office behind one address.
+            registrations_per_hour: 60,
+            sign_ins_per_hour: 300,
             drain_s: 20,
         }
     }

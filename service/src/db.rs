@@ -3,7 +3,13 @@
 //! Each table has a module of its own below. Invariant: no query is sent before this program's migrations have run,
 //! and no request waits for MySQL longer than the configured limit.
 
+pub mod comments;
+pub mod events;
+mod patience;
 pub mod posts;
+pub mod rates;
+pub mod sessions;
+pub mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +17,8 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, MySqlPool};
+
+pub use patience::for_request;
 
 use crate::config::{Config, Limits};
 use crate::log::chain;
@@ -52,9 +60,9 @@ impl From<sqlx::Error> for Error {
 }
 
 /// SQLSTATE classes that say something about the server's state, not about our statement: 08 connection, 28 login
-/// refused, and 70 killed (MySQL's reference: server error messages).
+/// refused, 40 rolled back for a deadlock, and 70 killed (MySQL's reference: server error messages).
 fn refusal_is_ours(sqlstate: Option<&str>) -> bool {
-    !sqlstate.is_some_and(|state| ["08", "28", "70"].iter().any(|class| state.starts_with(class)))
+    !sqlstate.is_some_and(|state| ["08", "28", "40", "70"].iter().any(|class| state.starts_with(class)))
 }
 
 /// The database as requests see it. Cloning is cheap.
@@ -102,6 +110,12 @@ impl Database {
         self.ask(async |pool| sqlx::query!("SELECT 1 AS one").fetch_one(pool).await.map(drop)).await
     }
 
+    /// For work that no visitor waits for.
+    #[cfg(not(target_os = "hermit"))]
+    pub(crate) fn pool(&self) -> &MySqlPool {
+        &self.pool
+    }
+
     /// Runs a query within the time that a request may wait, waiting for a free connection included.
     async fn ask<T>(
         &self,
@@ -110,9 +124,9 @@ impl Database {
         if !self.migrated.load(Ordering::Acquire) {
             return Err(Error::Away(None));
         }
-        match tokio::time::timeout(self.patience, query(&self.pool)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Error::Slow),
+        match patience::wait(self.patience, query(&self.pool)).await {
+            Some(answer) => Ok(answer?),
+            None => Err(Error::Slow),
         }
     }
 }
@@ -156,6 +170,7 @@ mod tests {
         for (sqlstate, ours) in [
             ("28000", false),
             ("08004", false),
+            ("40001", false),
             ("70100", false),
             ("42S02", true),
             ("23000", true),

@@ -11,4 +11,10 @@ pub mod db;
 pub mod drain;
 pub mod http;
 pub mod log;
+pub mod passwords;
+#[cfg(not(target_os = "hermit"))]
+pub mod seed;
 pub mod server;
+
+/// What the site calls itself on its pages.
+pub const NAME: &str = "bootstack";

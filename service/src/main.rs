@@ -1,4 +1,5 @@
-//! Starts the service: `service [CONFIG]`, by default with `/boot/config.toml`.
+//! Starts the service: `service [CONFIG]`, by default with `/boot/config.toml`. On a host also
+//! `service seed COUNT --config FILE`, which adds so many posts to the configured database and ends.
 //!
 //! A refusal at start is one line on standard error and exit status 2; a drained service exits with 0.
 
@@ -12,14 +13,57 @@ use service::{drain, log, server};
 const DEFAULT_CONFIG: &str = "/boot/config.toml";
 
 fn main() -> ExitCode {
-    let path = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(DEFAULT_CONFIG), PathBuf::from);
-    match start(&path) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("service: refused: {}", log::chain(error.as_ref()));
             ExitCode::from(2)
         }
     }
+}
+
+#[cfg(target_os = "hermit")]
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    start(&configured())
+}
+
+#[cfg(not(target_os = "hermit"))]
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["seed", count, "--config", config] => {
+            let count = count.parse().map_err(|_| format!("{count:?} is no number of posts"))?;
+            seed(count, std::path::Path::new(config))
+        }
+        ["seed", ..] => Err("usage: service seed COUNT --config FILE".into()),
+        _ => start(&configured()),
+    }
+}
+
+/// The file that the first argument names.
+fn configured() -> PathBuf {
+    std::env::args_os().nth(1).map_or_else(|| PathBuf::from(DEFAULT_CONFIG), PathBuf::from)
+}
+
+/// Migrates the database if need be, and fills it.
+#[cfg(not(target_os = "hermit"))]
+fn seed(count: u64, config: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::read(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let database = service::db::Database::new(&config);
+        database.migrate().await;
+        let mut told = 0;
+        let progress = |done: u64| {
+            // Twenty lines, however many posts.
+            if done * 20 / count > told {
+                told = done * 20 / count;
+                println!("{done} of {count} posts");
+            }
+        };
+        Ok(service::seed::fill(&database, count, progress).await?)
+    })
 }
 
 fn start(path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {

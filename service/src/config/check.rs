@@ -24,6 +24,8 @@ pub(super) const KEYS: [(&str, &[&str]); 5] = [
             "idle_s",
             "database_connections",
             "database_ms",
+            "registrations_per_hour",
+            "sign_ins_per_hour",
             "drain_s",
         ],
     ),
@@ -100,6 +102,8 @@ fn limits(limits: &Limits) -> Result<(), String> {
         idle_s,
         database_connections,
         database_ms,
+        registrations_per_hour,
+        sign_ins_per_hour,
         drain_s,
     } = *limits;
     // The smallest value that a site can work with, and the largest for which a time or a size makes sense.
@@ -116,6 +120,9 @@ fn limits(limits: &Limits) -> Result<(), String> {
         ("idle_s", idle_s, 1, 86_400),
         ("database_connections", database_connections, 1, 1024),
         ("database_ms", database_ms, 10, 60_000),
+        // GCRA counts in whole seconds.
+        ("registrations_per_hour", registrations_per_hour, 1, 3600),
+        ("sign_ins_per_hour", sign_ins_per_hour, 1, 3600),
         ("drain_s", drain_s, 0, 3600),
     ] {
         if !(least..=most).contains(&value) {

@@ -1,0 +1,1 @@
+ALTER TABLE posts ADD FULLTEXT KEY posts_text (title, body);

@@ -1,0 +1,120 @@
+//! Lists of posts, newest first, a page at a time.
+//!
+//! Each list is read backwards along an index from where the last page ended, so page 1,000 costs what page 1 costs.
+//! (Search costs what its matches cost: MySQL's full-text index has no order by number.)
+
+use time::OffsetDateTime;
+
+use super::Post;
+use crate::db::{Database, Error};
+
+/// A post in a list.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The row's number.
+    pub id: u64,
+    /// The author's name in addresses; `None` when there is no such account (any more).
+    pub author_name: Option<String>,
+    /// The author's name on pages.
+    pub author_display_name: Option<String>,
+    /// One line.
+    pub title: String,
+    /// The beginning of the body: up to 600 characters of Markdown.
+    pub beginning: String,
+    /// Separated by spaces.
+    pub tags: String,
+    /// When it was written (UTC).
+    pub created_at: OffsetDateTime,
+}
+
+/// Which posts.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// All.
+    All,
+    /// One author's, by the user's id.
+    By(u64),
+    /// Those with this tag.
+    Tagged(&'a str),
+    /// Those that a full-text query finds (MySQL's boolean mode: see `Search`).
+    Matching(&'a str),
+}
+
+/// One query for each scope, which differ in where they read and nothing else.
+macro_rules! summaries {
+    ($from:literal, $where:literal, $order:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Summary,
+            r#"SELECT p.id, u.name AS "author_name?", u.display_name AS "author_display_name?", p.title,
+                 LEFT(p.body, 600) AS "beginning!", p.tags, p.created_at FROM "#
+                + $from
+                + " LEFT JOIN users u ON u.id = p.author_id WHERE "
+                + $where
+                + " ORDER BY "
+                + $order
+                + " DESC LIMIT ?"
+            $(, $argument)*
+        )
+    };
+}
+
+impl Database {
+    /// The newest posts, whole.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn newest_posts(&self, limit: u32) -> Result<Vec<Post>, Error> {
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Post,
+                r#"SELECT p.id, p.author_id, u.name AS "author_name?", u.display_name AS "author_display_name?",
+                     p.version, p.title, p.body, p.tags, p.created_at, p.edited_at
+                   FROM posts p LEFT JOIN users u ON u.id = p.author_id ORDER BY p.id DESC LIMIT ?"#,
+                limit
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .await
+    }
+
+    /// The newest `limit` posts of a scope that were written before post `before`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn posts(&self, scope: Scope<'_>, before: u64, limit: u32) -> Result<Vec<Summary>, Error> {
+        self.ask(async |pool| match scope {
+            Scope::All => summaries!("posts p", "p.id < ?", "p.id", before, limit).fetch_all(pool).await,
+            Scope::By(author) => {
+                summaries!("posts p", "p.author_id = ? AND p.id < ?", "p.id", author, before, limit)
+                    .fetch_all(pool)
+                    .await
+            }
+            Scope::Tagged(tag) => {
+                summaries!(
+                    "tags t JOIN post_tags pt ON pt.tag_id = t.id JOIN posts p ON p.id = pt.post_id",
+                    "t.name = ? AND pt.post_id < ?",
+                    "pt.post_id",
+                    tag,
+                    before,
+                    limit
+                )
+                .fetch_all(pool)
+                .await
+            }
+            Scope::Matching(query) => {
+                summaries!(
+                    "posts p",
+                    "MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE) AND p.id < ?",
+                    "p.id",
+                    query,
+                    before,
+                    limit
+                )
+                .fetch_all(pool)
+                .await
+            }
+        })
+        .await
+    }
+}
