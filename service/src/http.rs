@@ -3,36 +3,57 @@
 //! Module = resource = route. It knows nothing of sockets or TLS. Invariant: whatever a client sends, it gets an
 //! answer that says why, with the security headers and a request id.
 
+mod accounts;
 mod assets;
+mod avatar;
+mod comments;
 mod csrf;
+mod cursor;
 mod encoding;
 pub mod error;
+mod feed;
+mod fields;
+mod gate;
 mod headers;
 mod health;
 mod host;
+mod markdown;
+mod moment;
 mod observe;
+mod page;
+mod people;
 mod posts;
 mod redirect;
+mod search;
+mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::config::Config;
-use crate::db::Database;
+use crate::db::{self, Database};
+use crate::passwords::Passwords;
 
 pub use redirect::router as redirect;
+pub use session::Peer;
+
+/// The fields of a form or query that has none.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// What every handler can reach. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Site {
     database: Database,
+    passwords: Passwords,
     shared: Arc<Shared>,
 }
 
@@ -43,6 +64,8 @@ struct Shared {
     url_bytes: usize,
     body_bytes: usize,
     request: Duration,
+    registrations_per_hour: u32,
+    sign_ins_per_hour: u32,
 }
 
 impl Site {
@@ -54,14 +77,26 @@ impl Site {
             url_bytes: config.limits.url_bytes as usize,
             body_bytes: config.limits.body_kib as usize * 1024,
             request: Duration::from_secs(config.limits.request_s.into()),
+            registrations_per_hour: config.limits.registrations_per_hour,
+            sign_ins_per_hour: config.limits.sign_ins_per_hour,
         };
-        Self { database, shared: Arc::new(shared) }
+        Self { database, passwords: Passwords::default(), shared: Arc::new(shared) }
+    }
+
+    /// The beginning of this site's absolute addresses: `https://www.foobar.com`, with a port where browsers need one.
+    fn base(&self) -> String {
+        match self.shared.public_port {
+            443 => format!("https://{}", self.shared.host),
+            port => format!("https://{}:{port}", self.shared.host),
+        }
     }
 }
 
 /// All routes of the HTTPS site.
 pub fn router(site: Site) -> Router {
-    layered(site, posts::routes().merge(health::routes()).merge(assets::routes()))
+    let pages = posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
+    let lists = search::routes().merge(feed::routes());
+    layered(site, pages.merge(lists).merge(health::routes()).merge(assets::routes()))
 }
 
 /// Routes with what every request passes, listed from the innermost to the outermost.
@@ -72,6 +107,7 @@ fn layered(site: Site, routes: Router<Site>) -> Router {
         .layer(DefaultBodyLimit::max(site.shared.body_bytes))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request))
         .layer(csrf::layer())
+        .layer(from_fn(async |request, next: Next| db::for_request(next.run(request)).await))
         .layer(from_fn_with_state(site.clone(), host::check))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(error::pages))

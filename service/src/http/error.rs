@@ -9,18 +9,22 @@ use std::borrow::Cow;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::extract::rejection::FormRejection;
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use super::observe::RequestId;
 use crate::db;
 use crate::log::chain;
+use crate::passwords;
 
 /// When a visitor may try again while the database is away. (It is tried twice a second in the background.)
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
+
+const SIGNED_OUT: &str =
+    "You are not signed in, or not any more. Nothing was written: sign in, go back, and send it again.";
+const BUSY: &str = "Too many people are signing in at this moment: please try again in a few seconds.";
 
 /// What a handler may answer instead of a page.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +38,30 @@ pub enum Error {
     /// The path and query are longer than the limit.
     #[error("URI too long")]
     UriTooLong,
-    /// A form that cannot be read.
-    #[error("form refused")]
-    Form(#[from] FormRejection),
+    /// What was sent cannot be accepted, and why, in a sentence for the visitor.
+    #[error("refused")]
+    Refused(StatusCode, Cow<'static, str>),
+    /// The page is for people who are signed in: they are asked to, and come back to `next`.
+    #[error("not signed in")]
+    SignIn {
+        /// Path and query of the page.
+        next: String,
+    },
+    /// The form is for people who are signed in.
+    #[error("signed out")]
+    SignedOut,
+    /// Too often.
+    #[error("too many requests")]
+    TooMany {
+        /// When the next try may succeed, in seconds.
+        retry_after_s: u32,
+    },
+    /// Too many passwords wait to be hashed, or there is no entropy.
+    #[error("no password hashed")]
+    Password(#[from] passwords::Error),
+    /// The machine gives no random numbers.
+    #[error("no entropy")]
+    Entropy(#[from] getrandom::Error),
     /// MySQL.
     #[error("no answer from the database")]
     Database(#[from] db::Error),
@@ -55,16 +80,46 @@ impl Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::Form(rejection) => rejection.status(),
-            Self::Database(db::Error::Away(_) | db::Error::Slow) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Database(db::Error::Statement(_)) | Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(status, _) => *status,
+            Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Password(passwords::Error::Busy) | Self::Database(db::Error::Away(_) | db::Error::Slow) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Database(db::Error::Statement(_))
+            | Self::Template(_)
+            | Self::Entropy(_)
+            | Self::Password(passwords::Error::Entropy(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Form(rejection) => Some(Reason(rejection.body_text().into())),
+            Self::Refused(_, reason) => Some(Reason(reason.clone())),
+            Self::SignedOut => Some(Reason(SIGNED_OUT.into())),
+            Self::Password(passwords::Error::Busy) => Some(Reason(BUSY.into())),
             _ => None,
+        }
+    }
+
+    /// A request that makes no sense.
+    pub(super) fn bad(reason: &'static str) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, reason.into())
+    }
+
+    /// Headers that belong to this answer.
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Self::SignIn { next } => {
+                let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+                let location = HeaderValue::try_from(format!("/login?{query}"));
+                location.into_iter().map(|location| (LOCATION, location)).collect()
+            }
+            // A 401 names a way to sign in (RFC 9110, 15.5.2); there is no registered name for a form.
+            Self::SignedOut => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Form realm=\"/login\""))],
+            Self::TooMany { retry_after_s } => vec![(RETRY_AFTER, HeaderValue::from(*retry_after_s))],
+            _ => Vec::new(),
         }
     }
 }
@@ -80,6 +135,7 @@ impl IntoResponse for Error {
         if let Some(reason) = self.reason() {
             response.extensions_mut().insert(reason);
         }
+        response.headers_mut().extend(self.headers());
         response
     }
 }
@@ -126,9 +182,11 @@ fn page(response: Response, id: &RequestId) -> Response {
 fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
         400 => ("Bad request", "The request could not be understood."),
+        401 => ("Please sign in", SIGNED_OUT),
         403 => ("Refused", "This request is not allowed."),
         404 => ("Not found", "There is no page at this address."),
         405 => ("Method not allowed", "This address does not accept that kind of request."),
+        409 => ("Changed meanwhile", "Somebody has changed this since you saw it."),
         408 => ("Too slow", "The request took too long to arrive."),
         413 => ("Too large", "The request is larger than this site accepts."),
         414 => ("Address too long", "The address is longer than this site accepts."),

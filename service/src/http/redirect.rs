@@ -25,11 +25,7 @@ pub fn router(site: Site) -> Router {
 /// 308 keeps the method: a form that was posted here by mistake is posted again over HTTPS, not turned into a GET.
 async fn moved(State(site): State<Site>, uri: Uri) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let port = match site.shared.public_port {
-        443 => String::new(),
-        port => format!(":{port}"),
-    };
-    match HeaderValue::try_from(format!("https://{}{port}{path}", site.shared.host)) {
+    match HeaderValue::try_from(format!("{}{path}", site.base())) {
         Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response(),
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }

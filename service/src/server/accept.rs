@@ -42,12 +42,12 @@ impl Door {
         // The semaphore is never closed.
         while let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     // Answers are written whole: waiting to fill a packet would only delay their end.
                     let _ = stream.set_nodelay(true);
                     let connection = Arc::clone(&self.connection);
                     tokio::spawn(async move {
-                        connection.serve(stream).await;
+                        connection.serve(stream, peer.ip()).await;
                         drop(permit);
                     });
                 }

@@ -3,11 +3,13 @@
 //! Invariant: each phase has a limit in time, so a client that stops costs one permit for that time and nothing else.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
@@ -15,11 +17,13 @@ use hyper_util::service::TowerToHyperService;
 use tls::rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
+use tower::Layer as _;
 
 use super::activity::{Activity, Watched};
 use super::linger::Lingering;
 use crate::config::Limits;
 use crate::drain::Drain;
+use crate::http::Peer;
 
 /// How long a connection may take to say goodbye once it was idle for too long.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -32,6 +36,9 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 
 /// What one stream may have ready to send, in bytes. A static file is not copied into it.
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// The router, which is told the client's address with each request.
+type Service = TowerToHyperService<AddExtension<Router, Peer>>;
 
 /// What all connections of one listener share.
 pub struct Connection {
@@ -59,13 +66,15 @@ impl Connection {
         Self { acceptor: None, router, limits, drain }
     }
 
-    /// Serves one to its end. Whatever a client does wrong is its own affair and is not logged.
-    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S) {
+    /// Serves one to its end; `peer` is the client's address. Whatever a client does wrong is its own affair and is not
+    /// logged.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: IpAddr) {
         let activity = Activity::new();
+        let service = self.service(peer);
         let stream = Watched::new(Lingering::new(stream), activity.clone());
         match &self.acceptor {
-            None => self.http1(stream, &activity).await,
-            Some(acceptor) => self.https(acceptor, stream, &activity).await,
+            None => self.http1(stream, &activity, service).await,
+            Some(acceptor) => self.https(acceptor, stream, &activity, service).await,
         }
     }
 
@@ -74,13 +83,14 @@ impl Connection {
         acceptor: &TlsAcceptor,
         stream: S,
         activity: &Activity,
+        service: Service,
     ) {
         let limit = seconds(self.limits.handshake_s);
         let Ok(Ok(stream)) = tokio::time::timeout(limit, acceptor.accept(stream)).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.http2(stream, activity).await;
+            self.http2(stream, activity, service).await;
         } else {
-            self.http1(stream, activity).await;
+            self.http1(stream, activity, service).await;
         }
     }
 
@@ -88,12 +98,13 @@ impl Connection {
         &self,
         stream: S,
         activity: &Activity,
+        service: Service,
     ) {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(seconds(self.limits.header_s))
             .max_buf_size(self.limits.header_kib as usize * 1024)
-            .serve_connection(TokioIo::new(stream), self.service());
+            .serve_connection(TokioIo::new(stream), service);
         self.watch(connection, activity).await;
     }
 
@@ -101,6 +112,7 @@ impl Connection {
         &self,
         stream: S,
         activity: &Activity,
+        service: Service,
     ) {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -109,12 +121,12 @@ impl Connection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(self.limits.header_kib * 1024)
-            .serve_connection(TokioIo::new(stream), self.service());
+            .serve_connection(TokioIo::new(stream), service);
         self.watch(connection, activity).await;
     }
 
-    fn service(&self) -> TowerToHyperService<Router> {
-        TowerToHyperService::new(self.router.clone())
+    fn service(&self, peer: IpAddr) -> Service {
+        TowerToHyperService::new(Extension(Peer(peer)).layer(self.router.clone()))
     }
 
     /// Runs the connection until it ends; on the drain or when it is idle, asks it to end (HTTP/2: GOAWAY).

@@ -1,13 +1,19 @@
-//! The form of a new post: what it holds, and what is wrong with it.
+//! The forms of a post: what they hold, and what is wrong with it.
 //!
 //! Invariant: a draft without faults fits the table and shows no character that a reader cannot see.
 
 use serde::Deserialize;
 
+use crate::db::posts::Post;
+
 /// As the column `posts.title`.
 const TITLE_CHARS: usize = 120;
 /// A long letter; 40 kB at most, well within the column `posts.body`.
 const BODY_CHARS: usize = 10_000;
+/// Five of the longest fit the column `posts.tags`.
+const TAGS: usize = 5;
+/// As the column `tags.name`.
+const TAG_CHARS: usize = 30;
 
 /// What the visitor wrote.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -15,6 +21,32 @@ const BODY_CHARS: usize = 10_000;
 pub(super) struct Draft {
     pub(super) title: String,
     pub(super) body: String,
+    /// As they were written: separated by spaces or commas.
+    #[serde(default)]
+    pub(super) tags: String,
+}
+
+/// A draft for an existing post, and the version that it was written from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    title: String,
+    body: String,
+    #[serde(default)]
+    tags: String,
+    pub(super) version: u32,
+}
+
+impl Change {
+    pub(super) fn draft(&self) -> Draft {
+        Draft { title: self.title.clone(), body: self.body.clone(), tags: self.tags.clone() }
+    }
+}
+
+impl From<&Post> for Draft {
+    fn from(post: &Post) -> Self {
+        Self { title: post.title.clone(), body: post.body.clone(), tags: post.tags.clone() }
+    }
 }
 
 /// A sentence for each field that cannot be accepted.
@@ -22,11 +54,12 @@ pub(super) struct Draft {
 pub(super) struct Faults {
     pub(super) title: Option<String>,
     pub(super) body: Option<String>,
+    pub(super) tags: Option<String>,
 }
 
 impl Faults {
     pub(super) fn any(&self) -> bool {
-        self.title.is_some() || self.body.is_some()
+        *self != Self::default()
     }
 }
 
@@ -34,18 +67,51 @@ impl Draft {
     /// Without space around the texts, and with the line ends of a file (forms send CR LF).
     pub(super) fn normalized(&self) -> Self {
         let text = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
-        Self { title: text(&self.title), body: text(&self.body) }
+        Self { title: text(&self.title), body: text(&self.body), tags: text(&self.tags) }
+    }
+
+    /// The tags as they are stored: lower case, none twice, in the order in which they were written.
+    pub(super) fn tag_list(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        for tag in self.tags.split(|character: char| character.is_whitespace() || character == ',') {
+            let tag = tag.strip_prefix('#').unwrap_or(tag).to_lowercase();
+            if !tag.is_empty() && !list.contains(&tag) {
+                list.push(tag);
+            }
+        }
+        list
+    }
+
+    fn tags_fault(&self) -> Option<String> {
+        let tags = self.tag_list();
+        let allowed = |character: char| character.is_alphanumeric() || matches!(character, '-' | '+');
+        if tags.len() > TAGS {
+            return Some(format!("At most {TAGS} tags are possible."));
+        }
+        let long = tags.iter().find(|tag| tag.chars().count() > TAG_CHARS);
+        if long.is_some() {
+            return Some(format!("A tag has at most {TAG_CHARS} characters."));
+        }
+        let odd = tags.iter().find(|tag| !tag.chars().all(allowed));
+        odd.map(|_| "A tag has letters, digits, hyphens and plus signs only.".to_owned())
     }
 
     pub(super) fn faults(&self) -> Faults {
         Faults {
             title: fault(&self.title, "title", TITLE_CHARS, |_| false),
             body: fault(&self.body, "text", BODY_CHARS, |character| matches!(character, '\n' | '\t')),
+            tags: self.tags_fault(),
         }
     }
 }
 
-fn fault(text: &str, name: &str, most: usize, allowed: fn(char) -> bool) -> Option<String> {
+/// What is wrong with one text: nothing in it, too much, or what no reader can see.
+pub(in crate::http) fn fault(
+    text: &str,
+    name: &str,
+    most: usize,
+    allowed: fn(char) -> bool,
+) -> Option<String> {
     let length = text.chars().count();
     if text.is_empty() {
         Some(format!("Please write a {name}."))
@@ -65,14 +131,32 @@ mod tests {
     use super::*;
 
     fn draft(title: &str, body: &str) -> Draft {
-        Draft { title: title.to_owned(), body: body.to_owned() }.normalized()
+        Draft { title: title.to_owned(), body: body.to_owned(), tags: String::new() }.normalized()
+    }
+
+    fn tagged(tags: &str) -> Draft {
+        Draft { title: "a".into(), body: "b".into(), tags: tags.into() }.normalized()
+    }
+
+    #[test]
+    fn tags_are_lower_case_and_there_once() {
+        assert_eq!(tagged(" #Rust, rust  c++,Größe ").tag_list(), ["rust", "c++", "größe"]);
+        assert!(tagged("").tag_list().is_empty());
+    }
+
+    #[test]
+    fn tags_that_do_not_fit_are_refused() {
+        assert!(!tagged("one two three four five").faults().any());
+        for tags in ["one two three four five six", &"x".repeat(31), "a/b", "a.b", "<b>", "a\u{0}b"] {
+            assert!(tagged(tags).faults().tags.is_some(), "{tags:?}");
+        }
     }
 
     #[test]
     fn line_ends_and_space_around_are_normalized() {
         assert_eq!(
             draft(" A title\t", "\r\none\r\ntwo\n"),
-            Draft { title: "A title".into(), body: "one\ntwo".into() }
+            Draft { title: "A title".into(), body: "one\ntwo".into(), tags: String::new() }
         );
     }
 

@@ -1,0 +1,206 @@
+//! `/account`: the profile, the password, the sessions, what happened last, and the end.
+//!
+//! Invariant: whoever changes the password or ends the account has just given the password again.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::form::{Faults, PasswordChange, Profile, password_fault};
+use crate::db::events::{Event, Kind};
+use crate::db::sessions::{Session, Viewer};
+use crate::db::users::Credentials;
+use crate::http::avatar::Avatar;
+use crate::http::error::Error;
+use crate::http::fields::{Form, Query};
+use crate::http::moment::Moment;
+use crate::http::page::with_status;
+use crate::http::session::{Peer, SignedIn};
+use crate::http::{Site, gate, session};
+
+/// How many sessions and how many events the page shows: the newest.
+const SHOWN: u32 = 20;
+/// How many posts and comments are deleted in one go.
+const DELETED_AT_ONCE: u32 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Notice {
+    done: Option<Done>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Done {
+    Profile,
+    Password,
+    Session,
+}
+
+impl Done {
+    fn says(self) -> &'static str {
+        match self {
+            Self::Profile => "Your profile is saved.",
+            Self::Password => "Your password is changed. Every other browser is signed out.",
+            Self::Session => "That browser is signed out.",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    viewer: Option<Viewer>,
+    session: u64,
+    profile: Profile,
+    avatar: Avatar,
+    sessions: Vec<Session>,
+    events: Vec<Event>,
+    faults: Faults,
+    done: Option<Done>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichSession {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    password: String,
+    /// Present when the box is ticked.
+    posts: Option<String>,
+}
+
+pub(super) async fn show(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    Query(notice): Query<Notice>,
+) -> Result<Response, Error> {
+    account_page(&site, viewer, Faults::default(), None, notice.done).await
+}
+
+async fn account_page(
+    site: &Site,
+    viewer: Viewer,
+    faults: Faults,
+    profile: Option<Profile>,
+    done: Option<Done>,
+) -> Result<Response, Error> {
+    let user = site.database.user(&viewer.name).await?.ok_or(Error::SignedOut)?;
+    let status = if faults.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = AccountPage {
+        session: viewer.session,
+        avatar: Avatar::of(&user.display_name),
+        profile: profile.unwrap_or(Profile { display_name: user.display_name, about: user.about }),
+        sessions: site.database.sessions(viewer.id, SHOWN).await?,
+        events: site.database.events(viewer.id, SHOWN).await?,
+        viewer: Some(viewer),
+        faults,
+        done,
+    };
+    with_status(status, &page)
+}
+
+pub(super) async fn set_profile(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    Form(profile): Form<Profile>,
+) -> Result<Response, Error> {
+    let profile = profile.normalized();
+    let faults = profile.faults();
+    if faults.any() {
+        return account_page(&site, viewer, faults, Some(profile), None).await;
+    }
+    gate::writing(&site, viewer.id).await?;
+    site.database.set_profile(viewer.id, &profile.display_name, &profile.about).await?;
+    Ok(Redirect::to("/account?done=profile").into_response())
+}
+
+pub(super) async fn set_password(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    peer: Peer,
+    headers: HeaderMap,
+    Form(change): Form<PasswordChange>,
+) -> Result<Response, Error> {
+    let mut faults = Faults { password: password_fault(&change.new, &viewer.name), ..Faults::default() };
+    if !faults.any() {
+        if let Some(known) = confirmed(&site, &viewer, peer, &change.current).await? {
+            let hash = site.passwords.hash(&change.new).await?;
+            if site.database.set_password(viewer.id, &known.password_hash, &hash).await? {
+                site.database.record(Kind::PasswordChanged, Some(viewer.id), peer.0).await?;
+                let cookie = session::begin(&site, viewer.id, &headers).await?;
+                return Ok((AppendHeaders([cookie]), Redirect::to("/account?done=password")).into_response());
+            }
+        }
+        faults.current = Some("This is not your password.".to_owned());
+    }
+    account_page(&site, viewer, faults, None, None).await
+}
+
+pub(super) async fn end_session(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    peer: Peer,
+    Form(WhichSession { id }): Form<WhichSession>,
+) -> Result<Response, Error> {
+    if !site.database.end_session(viewer.id, id).await? {
+        return Err(Error::NotFound);
+    }
+    site.database.record(Kind::SessionEnded, Some(viewer.id), peer.0).await?;
+    Ok(Redirect::to("/account?done=session").into_response())
+}
+
+pub(super) async fn delete(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    peer: Peer,
+    Form(deletion): Form<Deletion>,
+) -> Result<Response, Error> {
+    if confirmed(&site, &viewer, peer, &deletion.password).await?.is_none() {
+        let faults = Faults { deletion: Some("This is not your password.".to_owned()), ..Faults::default() };
+        return account_page(&site, viewer, faults, None, None).await;
+    }
+    // The account goes last: when this is interrupted, its owner can do it again.
+    while deletion.posts.is_some() && site.database.delete_some_of(viewer.id, DELETED_AT_ONCE).await? {}
+    site.database.record(Kind::Deleted, Some(viewer.id), peer.0).await?;
+    site.database.delete_user(viewer.id).await?;
+    Ok((AppendHeaders([session::end()]), Redirect::to("/")).into_response())
+}
+
+/// The viewer's credentials, when this is their password.
+async fn confirmed(
+    site: &Site,
+    viewer: &Viewer,
+    peer: Peer,
+    password: &str,
+) -> Result<Option<Credentials>, Error> {
+    gate::password(site, peer, &viewer.name).await?;
+    let known = site.database.credentials(&viewer.name).await?;
+    let stored = known.as_ref().map(|known| known.password_hash.as_str());
+    if site.passwords.verify(password, stored).await? {
+        gate::right_password(site, peer, &viewer.name).await?;
+        return Ok(known);
+    }
+    site.database.record(Kind::PasswordRefused, Some(viewer.id), peer.0).await?;
+    Ok(None)
+}
+
+impl Session {
+    /// For the template.
+    fn since(&self) -> Moment {
+        Moment::new(self.created_at)
+    }
+}
+
+impl Event {
+    /// For the template.
+    fn when(&self) -> Moment {
+        Moment::new(self.created_at)
+    }
+}

@@ -1,0 +1,290 @@
+//! Markdown to HTML that is safe to show, and to plain text.
+//!
+//! Invariant: the HTML has only the elements that `SAFE` in the tests lists, no attribute that we did not write, and no
+//! link but to `http`, `https`, `mailto` or this site. HTML in the text is shown as text.
+
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+/// Schemes that a link may have (with none, it is an address of this site).
+const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
+
+/// What an excerpt has at most, in characters.
+const EXCERPT_CHARS: usize = 280;
+
+/// The text as HTML.
+pub(super) fn html(text: &str) -> String {
+    let mut links = Links::default();
+    let events = events(text).filter_map(|event| links.pass(event));
+    let mut out = String::with_capacity(text.len() * 3 / 2);
+    html::push_html(&mut out, events);
+    out
+}
+
+/// The beginning of the text without any markup, in one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut words = String::new();
+    for event in events(text) {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) | Event::Html(text) => {
+                words.push_str(&text);
+            }
+            Event::End(
+                TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image,
+            ) => {}
+            Event::End(_) | Event::SoftBreak | Event::HardBreak => words.push(' '),
+            _ => {}
+        }
+        if words.len() > EXCERPT_CHARS * 8 {
+            break;
+        }
+    }
+    shortened(&words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Cut between words where one ends near enough.
+fn shortened(line: &str) -> String {
+    let Some((end, _)) = line.char_indices().nth(EXCERPT_CHARS) else { return line.to_owned() };
+    let cut = &line[..end];
+    let whole = cut.rfind(' ').filter(|space| *space > end / 2).map_or(cut, |space| &cut[..space]);
+    format!("{whole} …")
+}
+
+fn events(text: &str) -> Parser<'_> {
+    Parser::new_ext(text, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
+}
+
+/// Which of the open links were written. (A picture within a link opens a second one.)
+#[derive(Default)]
+struct Links(Vec<bool>);
+
+impl Links {
+    fn pass<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
+        Some(match event {
+            Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+            Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
+            Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
+            // A picture from elsewhere would tell elsewhere who reads this: it becomes a link.
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                return self.open(&dest_url);
+            }
+            Event::End(TagEnd::Link | TagEnd::Image) => return self.close(),
+            // The page's own heading is the first.
+            Event::Start(Tag::Heading { level, .. }) => Event::Start(heading(below(level))),
+            Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(below(level))),
+            // Alignment would be an inline style, which the content security policy refuses.
+            Event::Start(Tag::Table(columns)) => {
+                Event::Start(Tag::Table(vec![pulldown_cmark::Alignment::None; columns.len()]))
+            }
+            event => event,
+        })
+    }
+
+    fn open(&mut self, address: &str) -> Option<Event<'static>> {
+        let written = is_safe(address) && !self.0.contains(&true);
+        self.0.push(written);
+        let address = escaped(address);
+        written.then(|| raw(format!(r#"<a href="{address}" rel="nofollow ugc noopener">"#)))
+    }
+
+    fn close(&mut self) -> Option<Event<'static>> {
+        let written = self.0.pop().unwrap_or_default();
+        written.then(|| raw("</a>".to_owned()))
+    }
+}
+
+fn raw(html: String) -> Event<'static> {
+    Event::InlineHtml(CowStr::from(html))
+}
+
+fn heading(level: HeadingLevel) -> Tag<'static> {
+    Tag::Heading { level, id: None, classes: Vec::new(), attrs: Vec::new() }
+}
+
+fn below(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H2,
+        HeadingLevel::H2 => HeadingLevel::H3,
+        HeadingLevel::H3 => HeadingLevel::H4,
+        HeadingLevel::H4 => HeadingLevel::H5,
+        HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
+    }
+}
+
+/// Browsers drop tabs, line ends and leading controls before they look for a scheme (WHATWG URL, 4.4): an address with
+/// any is refused, so that both see the same.
+fn is_safe(address: &str) -> bool {
+    if address.is_empty() || address.chars().any(|character| character.is_control() || character == ' ') {
+        return false;
+    }
+    let scheme_end = address.find([':', '/', '?', '#']).filter(|at| address[*at..].starts_with(':'));
+    match scheme_end {
+        Some(end) => SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(&address[..end])),
+        // `//host` and `/\host` leave the site, which a link may; they can have no other scheme than https.
+        None => true,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every element that may occur.
+    const SAFE: [&str; 27] = [
+        "a",
+        "blockquote",
+        "br",
+        "code",
+        "del",
+        "div",
+        "em",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "strong",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+        "s",
+        "span",
+    ];
+    /// Every attribute that may occur.
+    const ATTRIBUTES: [&str; 4] = ["href", "rel", "class", "start"];
+
+    /// The faults of a piece of HTML as a browser would read it: elements and attributes beyond the lists.
+    fn faults(html: &str) -> Vec<String> {
+        let mut faults = Vec::new();
+        for tag in html.split('<').skip(1) {
+            let (tag, _) = tag.split_once('>').unwrap_or((tag, ""));
+            let name: String =
+                tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+            if !SAFE.contains(&name.as_str()) {
+                faults.push(format!("element {name:?}"));
+            }
+            let outside = tag.split('"').step_by(2).collect::<String>();
+            for attribute in outside.split_whitespace().skip(1) {
+                let attribute = attribute.trim_end_matches(['=', '/']);
+                if !attribute.is_empty() && !ATTRIBUTES.contains(&attribute) {
+                    faults.push(format!("attribute {attribute:?}"));
+                }
+            }
+            if let Some((_, rest)) = tag.split_once("href=\"") {
+                let address = rest.split('"').next().unwrap_or_default().to_ascii_lowercase();
+                let scheme = address.split(['/', '?', '#']).next().unwrap_or_default().split_once(':');
+                if scheme.is_some_and(|(scheme, _)| !SCHEMES.contains(&scheme)) {
+                    faults.push(format!("address {address:?}"));
+                }
+            }
+        }
+        faults
+    }
+
+    #[test]
+    fn markup_becomes_elements() {
+        assert_eq!(
+            html("# One\n\n*em* **strong** `code` [link](https://example.com/?a=1&b=2)"),
+            "<h2>One</h2>\n<p><em>em</em> <strong>strong</strong> <code>code</code> \
+             <a href=\"https://example.com/?a=1&amp;b=2\" rel=\"nofollow ugc noopener\">link</a></p>\n"
+        );
+    }
+
+    #[test]
+    fn html_is_shown_as_text() {
+        for text in [
+            "<script>alert(1)</script>",
+            "a <img src=x onerror=alert(1)> b",
+            "<div onclick='x'>\n\nmore</div>",
+            "<!-- comment -->",
+            "<svg/onload=alert(1)>",
+            "<a href=\"javascript:alert(1)\">x</a>",
+        ] {
+            let page = html(text);
+            assert_eq!(faults(&page), Vec::<String>::new(), "{page}");
+            assert!(page.contains("&lt;"), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_link_with_another_scheme_is_only_its_text() {
+        for address in [
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html;base64,AAAA",
+            "vbscript:x",
+            "&#106;avascript:alert(1)",
+            "java&Tab;script:alert(1)",
+            "<java\tscript:alert(1)>",
+            "&#1;javascript:alert(1)",
+            "file:///etc/passwd",
+        ] {
+            let page = html(&format!("[text]({address}) ![picture]({address})"));
+            assert!(!page.contains("<a "), "{address}: {page}");
+        }
+        for address in
+            ["https://example.com", "HTTP://example.com", "mailto:a@example.com", "/posts/1", "#x", "?q=a:b"]
+        {
+            assert!(html(&format!("[text]({address})")).contains("<a "), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_a_link_and_no_link_holds_another() {
+        let page = html("![alt](https://example.com/a.png) [![inner](https://a.example)](https://b.example)");
+        assert!(!page.contains("<img"), "{page}");
+        assert_eq!(page.matches("<a ").count(), 2, "{page}");
+        assert_eq!(page.matches("</a>").count(), 2, "{page}");
+    }
+
+    #[test]
+    fn an_excerpt_has_no_markup_and_ends_between_words() {
+        assert_eq!(
+            excerpt("# Title\n\nSome *text* and `code`.\n\n- a\n- b"),
+            "Title Some text and code. a b"
+        );
+        let long = excerpt(&"word ".repeat(200));
+        assert!(long.ends_with("word …") && long.chars().count() <= EXCERPT_CHARS + 2, "{long}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_text_makes_anything_else(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    "[\\[\\]()<>!*_`#&;:\"'=/\\\\ \n|-]{1,6}",
+                    "\\PC{0,6}",
+                    prop::sample::select(vec![
+                        "<script>", "javascript:", "onerror=", "<img src=", "](", "![", "[a](", "<a href=\"", "&lt;",
+                        "&#x3c;", "```", "\n\n", "|a|b|\n|:-|-:|\n", "<!--", "]]>", "<?php", "{#id .class on=x}",
+                    ]).prop_map(str::to_owned),
+                ],
+                0..12,
+            )
+        ) {
+            let text = parts.concat();
+            let page = html(&text);
+            prop_assert_eq!(faults(&page), Vec::<String>::new(), "{:?} gave {}", text, page);
+        }
+    }
+}

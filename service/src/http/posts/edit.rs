@@ -1,0 +1,122 @@
+//! Writing: a new post, a change to one's own, its deletion.
+
+use askama::Template;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
+
+use super::form::{Change, Draft, Faults};
+use super::number;
+use crate::db::posts::{Edited, Post, Text};
+use crate::db::sessions::Viewer;
+use crate::http::error::Error;
+use crate::http::fields::{Form, Query};
+use crate::http::page::{page, with_status};
+use crate::http::session::SignedIn;
+use crate::http::{Nothing, Site, gate};
+
+#[derive(Template)]
+#[template(path = "edit_post.html")]
+struct EditPage {
+    viewer: Option<Viewer>,
+    /// `None` for a new post.
+    id: Option<u64>,
+    /// What the form was written from.
+    version: u32,
+    draft: Draft,
+    faults: Faults,
+    /// What the post says now, when it has changed since the form was opened.
+    theirs: Option<Draft>,
+}
+
+pub(super) async fn blank(
+    SignedIn(viewer): SignedIn,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Response, Error> {
+    page(&form_page(viewer, None, 0, Draft::default(), Faults::default()))
+}
+
+fn form_page(viewer: Viewer, id: Option<u64>, version: u32, draft: Draft, faults: Faults) -> EditPage {
+    EditPage { viewer: Some(viewer), id, version, draft, faults, theirs: None }
+}
+
+/// A valid draft is written, then the visitor is sent to it by GET, so that a reload does not post again.
+pub(super) async fn add(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    Form(draft): Form<Draft>,
+) -> Result<Response, Error> {
+    let draft = draft.normalized();
+    let faults = draft.faults();
+    if faults.any() {
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &form_page(viewer, None, 0, draft, faults));
+    }
+    gate::writing(&site, viewer.id).await?;
+    let tags = draft.tag_list();
+    let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
+    let id = site.database.add_post(viewer.id, text).await?;
+    Ok(Redirect::to(&format!("/posts/{id}")).into_response())
+}
+
+pub(super) async fn existing(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    id: Result<Path<u64>, PathRejection>,
+) -> Result<Response, Error> {
+    let post = own(&site, &viewer, number(id)?).await?;
+    page(&form_page(viewer, Some(post.id), post.version, Draft::from(&post), Faults::default()))
+}
+
+/// The post, if it is the viewer's.
+pub(super) async fn own(site: &Site, viewer: &Viewer, id: u64) -> Result<Post, Error> {
+    let post = site.database.post(id).await?.ok_or(Error::NotFound)?;
+    if post.author_id == Some(viewer.id) { Ok(post) } else { Err(not_yours()) }
+}
+
+fn not_yours() -> Error {
+    Error::Refused(StatusCode::FORBIDDEN, "Only its author can do this.".into())
+}
+
+/// Of two people (or windows) that edit one post, the second is shown both texts and loses none.
+pub(super) async fn replace(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    id: Result<Path<u64>, PathRejection>,
+    Form(change): Form<Change>,
+) -> Result<Response, Error> {
+    let id = number(id)?;
+    let (draft, version) = (change.draft().normalized(), change.version);
+    let faults = draft.faults();
+    if faults.any() {
+        own(&site, &viewer, id).await?;
+        let page = form_page(viewer, Some(id), version, draft, faults);
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    }
+    gate::writing(&site, viewer.id).await?;
+    let tags = draft.tag_list();
+    let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
+    match site.database.edit_post(id, viewer.id, version, text).await? {
+        Edited::Done => Ok(Redirect::to(&format!("/posts/{id}")).into_response()),
+        Edited::Stale(now) => {
+            let theirs = Some(Draft::from(&*now));
+            let page = EditPage { theirs, ..form_page(viewer, Some(id), now.version, draft, faults) };
+            with_status(StatusCode::CONFLICT, &page)
+        }
+        // Which of the two it is, the post itself says.
+        Edited::Missing => own(&site, &viewer, id).await.and(Err(Error::NotFound)),
+    }
+}
+
+pub(super) async fn delete(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    id: Result<Path<u64>, PathRejection>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Result<Response, Error> {
+    let id = number(id)?;
+    if !site.database.delete_post(id, viewer.id).await? {
+        return own(&site, &viewer, id).await.and(Err(Error::NotFound));
+    }
+    Ok(Redirect::to("/").into_response())
+}

@@ -1,0 +1,154 @@
+//! One post with its comments, and what its edits replaced.
+
+use askama::Template;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::list::{Author, PageQuery, TagLink, tag_links};
+use super::number;
+use crate::db::comments::Comment;
+use crate::db::posts::Post;
+use crate::db::sessions::Viewer;
+use crate::http::cursor::{self, List};
+use crate::http::error::Error;
+use crate::http::fields::Query;
+use crate::http::moment::Moment;
+use crate::http::page::{page, with_status};
+use crate::http::session::{Anyone, SignedIn};
+use crate::http::{Site, markdown};
+
+/// Comments on one page.
+const COMMENTS_SHOWN: usize = 50;
+/// Versions on one page: each is a whole text.
+const VERSIONS_SHOWN: usize = 10;
+
+#[derive(Template)]
+#[template(path = "post.html")]
+struct PostPage {
+    viewer: Option<Viewer>,
+    id: u64,
+    title: String,
+    body: String,
+    author: Author,
+    tags: Vec<TagLink>,
+    written: Moment,
+    edited: Option<Moment>,
+    mine: bool,
+    comments: Vec<CommentShown>,
+    next: Option<String>,
+    draft: String,
+    fault: Option<String>,
+}
+
+struct CommentShown {
+    id: u64,
+    body: String,
+    author: Author,
+    written: Moment,
+    mine: bool,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage {
+    viewer: Option<Viewer>,
+    id: u64,
+    title: String,
+    versions: Vec<VersionShown>,
+    next: Option<String>,
+}
+
+struct VersionShown {
+    number: u32,
+    title: String,
+    body: String,
+    tags: String,
+    written: Moment,
+}
+
+pub(super) async fn post(
+    State(site): State<Site>,
+    Anyone(viewer): Anyone,
+    id: Result<Path<u64>, PathRejection>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Error> {
+    let after = cursor::start(List::Comments, query.after.as_deref(), 0)?;
+    let post = site.database.post(number(id)?).await?.ok_or(Error::NotFound)?;
+    page(&post_page(&site, viewer, post, after).await?)
+}
+
+/// The post's page again, with a comment that cannot be accepted and why.
+pub(in crate::http) async fn with_refused_comment(
+    site: &Site,
+    viewer: Viewer,
+    post: u64,
+    draft: String,
+    fault: String,
+) -> Result<Response, Error> {
+    let post = site.database.post(post).await?.ok_or(Error::NotFound)?;
+    let mut page = post_page(site, Some(viewer), post, 0).await?;
+    page.draft = draft;
+    page.fault = Some(fault);
+    with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+async fn post_page(site: &Site, viewer: Option<Viewer>, post: Post, after: u64) -> Result<PostPage, Error> {
+    let me = viewer.as_ref().map(|viewer| viewer.id);
+    let mut comments = site.database.comments(post.id, after, COMMENTS_SHOWN as u32 + 1).await?;
+    let more = comments.len() > COMMENTS_SHOWN;
+    comments.truncate(COMMENTS_SHOWN);
+    let next = comments.last().filter(|_| more).map(|last| cursor::write(List::Comments, last.id));
+    Ok(PostPage {
+        id: post.id,
+        body: markdown::html(&post.body),
+        author: Author::new(post.author_name, post.author_display_name),
+        tags: tag_links(&post.tags),
+        written: Moment::new(post.created_at),
+        edited: post.edited_at.map(Moment::new),
+        mine: me.is_some() && me == post.author_id,
+        title: post.title,
+        comments: comments.into_iter().map(|comment| shown(comment, me)).collect(),
+        next,
+        viewer,
+        draft: String::new(),
+        fault: None,
+    })
+}
+
+fn shown(comment: Comment, me: Option<u64>) -> CommentShown {
+    CommentShown {
+        id: comment.id,
+        body: markdown::html(&comment.body),
+        mine: me == Some(comment.author_id),
+        author: Author::new(comment.author_name, comment.author_display_name),
+        written: Moment::new(comment.created_at),
+    }
+}
+
+/// For the author's eyes: what was taken out of a post may have been taken out for a reason.
+pub(super) async fn history(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    id: Result<Path<u64>, PathRejection>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Error> {
+    let post = super::edit::own(&site, &viewer, number(id)?).await?;
+    let before = cursor::start(List::Versions, query.after.as_deref(), u64::from(u32::MAX))?;
+    let before = u32::try_from(before).map_err(|_| Error::bad("This page's address is damaged."))?;
+    let mut versions = site.database.versions(post.id, before, VERSIONS_SHOWN as u32 + 1).await?;
+    let more = versions.len() > VERSIONS_SHOWN;
+    versions.truncate(VERSIONS_SHOWN);
+    let next =
+        versions.last().filter(|_| more).map(|last| cursor::write(List::Versions, last.version.into()));
+    let versions = versions.into_iter().map(|version| VersionShown {
+        number: version.version,
+        title: version.title,
+        body: version.body,
+        tags: version.tags,
+        written: Moment::new(version.written_at),
+    });
+    let versions = versions.collect();
+    page(&HistoryPage { viewer: Some(viewer), id: post.id, title: post.title, versions, next })
+}
