@@ -1,6 +1,7 @@
 //! Connections in memory: TLS and both protocols, limits in time and size, and the drain. Time is tokio's, so that
 //! an hour of idling takes no time.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ impl Client {
         let (trigger, drain) = drain::channel();
         let connection = connection(config().limits, drain, server);
         let (stream, far) = tokio::io::duplex(64 * 1024);
-        tokio::spawn(async move { connection.serve(far).await });
+        tokio::spawn(async move { connection.serve(far, Ipv4Addr::LOCALHOST.into()).await });
         Self { stream, trigger, tls }
     }
 
@@ -120,7 +121,7 @@ async fn a_head_that_never_ends_is_dropped_by_its_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_answered_408() {
     let mut client = Client::plain();
-    let head = "POST /posts HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\n\
+    let head = "POST /login HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\n\
                 content-type: application/x-www-form-urlencoded\r\n\r\ntitle=";
     client.stream.write_all(head.as_bytes()).await.unwrap();
     let (said, took) = client.rest().await;
@@ -141,7 +142,7 @@ async fn a_body_beyond_the_limit_is_answered_although_nobody_reads_it() {
     let mut client = Client::plain();
     let body = "title=".to_owned() + &"a".repeat(4 << 20);
     let head = format!(
-        "POST /posts HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {}\r\n\
+        "POST /login HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: {}\r\n\
          content-type: application/x-www-form-urlencoded\r\n\r\n",
         body.len()
     );
@@ -189,13 +190,13 @@ async fn the_drain_closes_an_idle_connection_at_once() {
 #[tokio::test(start_paused = true)]
 async fn the_drain_finishes_the_request_that_was_begun() {
     let mut client = Client::plain();
-    let head = "POST /posts HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 14\r\n\
+    let head = "POST /login HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 17\r\n\
                 content-type: application/x-www-form-urlencoded\r\n\r\n";
     client.stream.write_all(head.as_bytes()).await.unwrap();
     tokio::task::yield_now().await;
     client.trigger.start();
     tokio::task::yield_now().await;
-    client.stream.write_all(b"title=a&body=b").await.unwrap();
+    client.stream.write_all(b"name=a&password=b").await.unwrap();
     // The database is away: 503 is the answer of the site itself, after the whole body.
     let (said, _) = client.rest().await;
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("connection: close"), "{said}");

@@ -57,7 +57,7 @@ pub(crate) fn get(path: &str) -> Request<Body> {
     Request::get(path).header("host", HOST).body(Body::empty()).unwrap()
 }
 
-pub(crate) fn form(body: impl Into<String>) -> Request<Body> {
-    let request = Request::post("/posts").header("host", HOST);
+pub(crate) fn form(path: &str, body: impl Into<String>) -> Request<Body> {
+    let request = Request::post(path).header("host", HOST);
     request.header("content-type", "application/x-www-form-urlencoded").body(Body::from(body.into())).unwrap()
 }

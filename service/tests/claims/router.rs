@@ -6,6 +6,9 @@ use service::assets::{self, ASSETS};
 
 use crate::fixture::{HOST, form, get, router, send, site};
 
+/// A form that the sign-in reads, and for which it needs the database.
+const GOOD: &str = "name=somebody&password=a+password";
+
 #[tokio::test]
 async fn the_process_lives_while_the_database_is_away() {
     let (alive, _) = send(router(), get("/healthz")).await;
@@ -22,7 +25,7 @@ async fn health_is_told_under_any_host_name() {
 
 #[tokio::test]
 async fn a_dynamic_page_asks_to_retry_while_the_database_is_away() {
-    for request in [get("/"), form("title=a&body=b")] {
+    for request in [get("/"), get("/feed.atom"), form("/login", GOOD)] {
         let (parts, page) = send(router(), request).await;
         assert_eq!(parts.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(parts.headers["retry-after"], "2");
@@ -96,30 +99,52 @@ async fn an_overlong_address_is_refused() {
 #[tokio::test]
 async fn a_form_is_refused_for_each_of_its_faults() {
     for (body, status, says) in [
-        ("title=a", StatusCode::UNPROCESSABLE_ENTITY, "missing field `body`"),
-        ("title=a&body=b&more=c", StatusCode::UNPROCESSABLE_ENTITY, "unknown field `more`"),
-        ("title=a&title=b&body=c", StatusCode::UNPROCESSABLE_ENTITY, "duplicate field `title`"),
-        ("title=&body=b", StatusCode::UNPROCESSABLE_ENTITY, "Please write a title."),
-        ("title=a&body=%00", StatusCode::UNPROCESSABLE_ENTITY, "contains a control character"),
-        (&format!("title=a&body={}", "b".repeat(1024)), StatusCode::PAYLOAD_TOO_LARGE, "length limit"),
+        ("name=a", StatusCode::UNPROCESSABLE_ENTITY, "missing field `password`"),
+        ("name=a&password=b&more=c", StatusCode::UNPROCESSABLE_ENTITY, "unknown field `more`"),
+        ("name=a&name=b&password=c", StatusCode::UNPROCESSABLE_ENTITY, "duplicate field `name`"),
+        (
+            "name=somebody&password=b",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "A password has at least 10 characters.",
+        ),
+        ("name=%00&password=a+good+password", StatusCode::UNPROCESSABLE_ENTITY, "A name has 3 to 30 letters"),
+        ("name=%ff&password=b", StatusCode::BAD_REQUEST, "not encoded as UTF-8"),
+        (&format!("name=a&password={}", "b".repeat(1024)), StatusCode::PAYLOAD_TOO_LARGE, "length limit"),
     ] {
-        let (parts, page) = send(router(), form(body)).await;
+        let (parts, page) = send(router(), form("/register", body)).await;
         assert_eq!(parts.status, status, "{body}");
-        assert!(page.contains(says), "{body}: {page}");
+        assert!(page.replace("&#96;", "`").contains(says), "{body}: {page}");
     }
 }
 
 #[tokio::test]
 async fn a_form_in_another_format_is_refused() {
-    let mut request = form(r#"{"title":"a","body":"b"}"#);
-    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
-    assert_eq!(send(router(), request).await.0.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    for media_type in ["application/json", "multipart/form-data", "text/plain", ""] {
+        let mut request = form("/register", GOOD);
+        request.headers_mut().insert("content-type", media_type.parse().unwrap());
+        let (parts, _) = send(router(), request).await;
+        assert_eq!(parts.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type}");
+    }
 }
 
 #[tokio::test]
-async fn a_refused_form_keeps_what_was_written_and_escapes_it() {
-    let (_, page) = send(router(), form("title=&body=%3Cscript%3Ealert(1)%3C/script%3E")).await;
-    assert!(page.contains("alert(1)") && !page.contains("<script"), "{page}");
+async fn a_refused_form_keeps_what_was_written_and_escapes_it_but_not_the_password() {
+    let (_, page) = send(router(), form("/register", "name=%22%3E%3Cscript%3E&password=short+one")).await;
+    assert!(page.contains("&#34;&#62;&#60;script&#62;") && !page.contains("<script>"), "{page}");
+    assert!(!page.contains("short one"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_for_members_is_told_so_without_the_database() {
+    let (parts, _) = send(router(), get("/posts/new")).await;
+    assert_eq!(parts.status, StatusCode::SEE_OTHER);
+    assert_eq!(parts.headers["location"], "/login?next=%2Fposts%2Fnew");
+    let (parts, page) = send(router(), form("/posts", "title=a&body=b")).await;
+    assert_eq!(parts.status, StatusCode::UNAUTHORIZED);
+    assert!(
+        parts.headers.contains_key("www-authenticate") && page.contains("You are not signed in"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -127,14 +152,14 @@ async fn a_form_sent_from_another_site_is_refused() {
     for (name, value) in
         [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
     {
-        let mut request = form("title=a&body=b");
+        let mut request = form("/login", GOOD);
         request.headers_mut().insert(name, value.parse().unwrap());
         let (parts, page) = send(router(), request).await;
         assert_eq!(parts.status, StatusCode::FORBIDDEN, "{name}: {value}");
         assert!(page.contains("sent from another site"), "{page}");
     }
     for (name, value) in [("sec-fetch-site", "same-origin"), ("origin", "https://www.foobar.com")] {
-        let mut request = form("title=a&body=b");
+        let mut request = form("/login", GOOD);
         request.headers_mut().insert(name, value.parse().unwrap());
         assert_eq!(
             send(router(), request).await.0.status,

@@ -14,7 +14,7 @@ use service::db::Database;
 use service::http::Site;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::mysql::MySqlSslMode;
-use sqlx::{ConnectOptions as _, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection};
 use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "www.foobar.com";
@@ -73,8 +73,40 @@ impl Fixture {
     pub(crate) async fn empty_site(&self) -> anyhow::Result<(Database, Router)> {
         let (database, router) = site(&self.config(&[]));
         database.migrate().await;
-        sqlx::query("DELETE FROM posts").execute(&mut self.connection().await?).await?;
+        let mut connection = self.connection().await?;
+        // Sessions, comments, versions and the posts' tags go with what they belong to.
+        for table in ["posts", "users", "tags", "rate_limits", "account_events"] {
+            let delete = AssertSqlSafe(format!("DELETE FROM {table}"));
+            sqlx::query(delete).execute(&mut connection).await?;
+        }
         Ok((database, router))
+    }
+
+    /// As it was before the first migration.
+    pub(crate) async fn empty_schema(&self) -> anyhow::Result<()> {
+        let mut connection = self.connection().await?;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE()",
+        )
+        .fetch_all(&mut connection)
+        .await?;
+        sqlx::query("SET foreign_key_checks = 0").execute(&mut connection).await?;
+        for table in tables {
+            let drop = AssertSqlSafe(format!("DROP TABLE {table}"));
+            sqlx::query(drop).execute(&mut connection).await?;
+        }
+        Ok(())
+    }
+
+    /// The number of rows that `query` counts.
+    pub(crate) async fn count(&self, query: &'static str) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar(query).fetch_one(&mut self.connection().await?).await?)
+    }
+
+    /// Changes rows past the service.
+    pub(crate) async fn execute(&self, statement: &'static str) -> anyhow::Result<()> {
+        sqlx::query(statement).execute(&mut self.connection().await?).await?;
+        Ok(())
     }
 }
 
@@ -94,13 +126,10 @@ pub(crate) async fn get(router: &Router, path: &str) -> anyhow::Result<(http::re
     send(router, Request::get(path).header("host", HOST).body(Body::empty())?).await
 }
 
-pub(crate) async fn post(router: &Router, form: String) -> anyhow::Result<(http::response::Parts, String)> {
-    let request = Request::post("/posts").header("host", HOST);
-    let request = request.header("content-type", "application/x-www-form-urlencoded");
-    send(router, request.body(Body::from(form))?).await
-}
-
-async fn send(router: &Router, request: Request<Body>) -> anyhow::Result<(http::response::Parts, String)> {
+pub(crate) async fn send(
+    router: &Router,
+    request: Request<Body>,
+) -> anyhow::Result<(http::response::Parts, String)> {
     let (parts, body) = router.clone().oneshot(request).await?.into_parts();
     let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
     Ok((parts, text))

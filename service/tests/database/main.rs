@@ -4,10 +4,18 @@
 //! delete what they find there: the account must be able to create and drop tables in that schema, and nothing else.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
+mod accounts;
 mod away;
+mod bad_input;
+mod comments;
+mod entrance;
+mod feed;
 mod fixture;
+mod lists;
 mod migrations;
 mod posts;
+mod search;
+mod visitor;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -20,7 +28,19 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // All use the one schema.
     arguments.test_threads = Some(1);
-    let claims: Vec<Claim> = [migrations::CLAIMS, posts::CLAIMS, away::CLAIMS].concat();
+    let claims: Vec<Claim> = [
+        migrations::CLAIMS,
+        entrance::CLAIMS,
+        accounts::CLAIMS,
+        posts::CLAIMS,
+        comments::CLAIMS,
+        lists::CLAIMS,
+        search::CLAIMS,
+        feed::CLAIMS,
+        bad_input::CLAIMS,
+        away::CLAIMS,
+    ]
+    .concat();
     let trials = claims.into_iter().map(|(name, prove)| {
         let trial = Trial::test(name, move || Ok(prove(&Fixture::from_environment()?)?));
         // Without the feature nobody promised a database. With it, a missing one is a failure.

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use service::db::Database;
-use sqlx::AssertSqlSafe;
+use service::db::posts::Text;
 
 use crate::Claim;
 use crate::fixture::{Fixture, run};
@@ -15,10 +15,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
 fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let mut connection = fixture.connection().await?;
-        for table in ["posts", "_sqlx_migrations"] {
-            let drop = AssertSqlSafe(format!("DROP TABLE IF EXISTS {table}"));
-            sqlx::query(drop).execute(&mut connection).await?;
-        }
+        fixture.empty_schema().await?;
         let config = fixture.config(&[]);
         let machines: Vec<Database> = (0..4).map(|_| Database::new(&config)).collect();
         tokio::join!(
@@ -39,7 +36,8 @@ fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Resul
 fn a_migrated_database_is_left_as_it_is(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
-        let id = database.add_post("kept", "over a restart").await?;
+        let text = Text { title: "kept", body: "over a restart", tags: &[] };
+        let id = database.add_post(7, text).await?;
         let restarted = Database::new(&fixture.config(&[]));
         restarted.migrate().await;
         let newest = restarted.newest_posts(1).await?;

@@ -1,32 +1,41 @@
-//! Posts are what was written, newest first, and cheap to list.
+//! Posts are what was written, changed only by who wrote them, and never over somebody's shoulder.
 
 use anyhow::ensure;
 use http::StatusCode;
-use sqlx::Row as _;
+use service::db::posts::Text;
 
 use crate::Claim;
-use crate::fixture::{Fixture, get, post, run};
+use crate::fixture::{Fixture, run};
+use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
-    ("a_posted_form_is_on_the_front_page", a_posted_form_is_on_the_front_page),
+    ("a_posted_form_is_on_the_front_page_and_on_its_own", a_posted_form_is_on_the_front_page),
     ("text_comes_back_as_it_was_written", text_comes_back_as_it_was_written),
-    ("the_newest_posts_come_first_and_no_more_than_asked_for", the_newest_posts_come_first),
-    ("the_front_page_reads_by_an_index", the_front_page_reads_by_an_index),
-    ("a_refused_form_writes_nothing", a_refused_form_writes_nothing),
+    ("an_edit_replaces_the_text_and_keeps_the_old_one", an_edit_replaces_the_text_and_keeps_the_old_one),
+    ("of_two_browsers_that_edit_one_post_the_second_is_told", of_two_browsers_the_second_is_told),
+    ("edits_at_the_same_moment_lose_nothing", edits_at_the_same_moment_lose_nothing),
+    ("a_post_is_changed_by_its_author_only", a_post_is_changed_by_its_author_only),
+    ("a_deleted_post_is_gone_with_all_that_belongs_to_it", a_deleted_post_is_gone),
+    ("a_post_of_the_previous_service_is_shown", a_post_of_the_previous_service_is_shown),
 ];
 
 fn a_posted_form_is_on_the_front_page(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (_, router) = fixture.empty_site().await?;
-        let (parts, _) =
-            post(&router, "title=%3Cb%3EBold%3C%2Fb%3E&body=one%0D%0Atwo+%26+three".to_owned()).await?;
-        ensure!(parts.status == StatusCode::SEE_OTHER, "{parts:?}");
-        let location = parts.headers["location"].to_str()?;
-        let (path, fragment) = location.split_once('#').unwrap();
-        let (_, page) = get(&router, path).await?;
-        ensure!(page.contains(&format!(r#"id="{fragment}""#)), "no {fragment} in {page}");
-        ensure!(page.contains("&#60;b&#62;Bold") && !page.contains("<b>"), "not escaped: {page}");
-        ensure!(page.contains("one\ntwo &#38; three"), "{page}");
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("<b>Bold</b>", "one\r\n*two* & <i>three</i>", "#Rust c++").await?;
+        let mut visitor = Visitor::new(&router);
+        let front = visitor.get("/").await?.expect(StatusCode::OK)?;
+        let front = front
+            .says("&#60;b&#62;Bold")?
+            .hides("<b>")?
+            .says("one two &#38; &#60;i&#62;three&#60;/i&#62;")?;
+        front.says(&format!(r#"href="{path}""#))?.says(r#"href="/tags/c%2B%2B""#)?;
+        let page = visitor.get(&path).await?.expect(StatusCode::OK)?;
+        page.says("one\n<em>two</em> &amp; &lt;i&gt;three&lt;/i&gt;")?.says("/people/ada")?.hides("/edit")?;
+        ada.get(&path).await?.says(&format!("{path}/edit"))?;
+        visitor.get("/tags/c%2B%2B").await?.expect(StatusCode::OK)?.says("Bold")?;
+        visitor.get("/tags/none").await?.expect(StatusCode::NOT_FOUND)?;
         Ok(())
     })
 }
@@ -35,58 +44,135 @@ fn text_comes_back_as_it_was_written(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
         let (title, body) = ("😀".repeat(120), "𝕏\t'\"\\%_\n".repeat(1250));
+        let tags: Vec<String> = (0..5).map(|number| format!("{}{number}", "ü".repeat(29))).collect();
         let before = time::OffsetDateTime::now_utc();
-        let id = database.add_post(&title, &body).await?;
-        let newest = database.newest_posts(1).await?;
+        let id = database.add_post(7, Text { title: &title, body: &body, tags: &tags }).await?;
+        let post = database.post(id).await?.unwrap();
         ensure!(
-            (newest[0].id, &newest[0].title, &newest[0].body) == (id, &title, &body),
+            (&post.title, &post.body, &post.tags) == (&title, &body, &tags.join(" ")),
             "changed on the way"
         );
-        let age = newest[0].created_at - before;
-        ensure!(age.abs() < time::Duration::minutes(1), "written at {}", newest[0].created_at);
+        let age = post.created_at - before;
+        ensure!(age.abs() < time::Duration::minutes(1), "written at {}", post.created_at);
         Ok(())
     })
 }
 
-fn the_newest_posts_come_first(fixture: &Fixture) -> anyhow::Result<()> {
+fn an_edit_replaces_the_text_and_keeps_the_old_one(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (database, _) = fixture.empty_site().await?;
-        for title in ["first", "second", "third"] {
-            database.add_post(title, "text").await?;
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("First title", "first text", "one two").await?;
+        ada.get(&format!("{path}/edit")).await?.says("first text")?.says(r#"name="version" value="1""#)?;
+        let form =
+            [("title", "Second title"), ("body", "second text"), ("tags", "two three"), ("version", "1")];
+        ada.post(&format!("{path}/edit"), &form).await?.expect(StatusCode::SEE_OTHER)?;
+        ada.get(&path).await?.says("second text")?.says("edited")?.hides("first text")?;
+        let history = ada.get(&format!("{path}/history")).await?.expect(StatusCode::OK)?;
+        history.says("First title")?.says("first text")?.says("one two")?;
+        for (tag, status) in
+            [("one", StatusCode::NOT_FOUND), ("two", StatusCode::OK), ("three", StatusCode::OK)]
+        {
+            ada.get(&format!("/tags/{tag}")).await?.expect(status)?;
         }
-        let titles: Vec<String> =
-            database.newest_posts(2).await?.into_iter().map(|post| post.title).collect();
-        ensure!(titles == ["third", "second"], "{titles:?}");
         Ok(())
     })
 }
 
-fn the_front_page_reads_by_an_index(fixture: &Fixture) -> anyhow::Result<()> {
+fn of_two_browsers_the_second_is_told(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (database, _) = fixture.empty_site().await?;
-        database.add_post("one", "text").await?;
-        let explained = sqlx::query(
-            "EXPLAIN FORMAT=TRADITIONAL SELECT id, title, body, created_at FROM posts ORDER BY id DESC LIMIT 20",
-        )
-        .fetch_one(&mut fixture.connection().await?)
-        .await?;
-        let key: Option<String> = explained.try_get("key")?;
-        let extra: Option<String> = explained.try_get("Extra")?;
-        ensure!(key.as_deref() == Some("PRIMARY"), "key {key:?}");
-        ensure!(!extra.clone().unwrap_or_default().contains("filesort"), "{extra:?}");
+        let (_, router) = fixture.empty_site().await?;
+        let mut here = Visitor::registered(&router, "ada").await?;
+        let mut there = here.clone();
+        let path = here.write("Title", "original text", "").await?;
+        let edit = format!("{path}/edit");
+        let form = |body| [("title", "Title"), ("body", body), ("version", "1")];
+        here.post(&edit, &form("text from here")).await?.expect(StatusCode::SEE_OTHER)?;
+        let told = there.post(&edit, &form("text from there")).await?.expect(StatusCode::CONFLICT)?;
+        told.says("text from here")?.says("text from there")?.says(r#"name="version" value="2""#)?;
+        there.get(&path).await?.says("text from here")?.hides("text from there")?;
+        // Told, the second may insist.
+        let form = [("title", "Title"), ("body", "text from there"), ("version", "2")];
+        there.post(&edit, &form).await?.expect(StatusCode::SEE_OTHER)?;
+        there.get(&format!("{path}/history")).await?.says("text from here")?.says("original text")?;
         Ok(())
     })
 }
 
-fn a_refused_form_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {
+/// Not one after the other but at once: one of them wins, the others are told.
+fn edits_at_the_same_moment_lose_nothing(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (database, router) = fixture.empty_site().await?;
-        for form in ["title=&body=b", "title=a&body=", "title=a&body=b&id=7", "title=a"] {
-            let (parts, _) = post(&router, form.to_owned()).await?;
-            ensure!(parts.status == StatusCode::UNPROCESSABLE_ENTITY, "{form}: {}", parts.status);
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("Title", "original text", "").await?;
+        let edits = (0..6).map(|number| {
+            let (mut browser, edit, body) = (ada.clone(), format!("{path}/edit"), format!("text {number}"));
+            tokio::spawn(async move {
+                let form = [("title", "Title"), ("body", body.as_str()), ("version", "1"), ("tags", "a b c")];
+                Ok::<_, anyhow::Error>(browser.post(&edit, &form).await?.parts.status)
+            })
+        });
+        let mut won = 0;
+        for edit in edits.collect::<Vec<_>>() {
+            match edit.await?? {
+                StatusCode::SEE_OTHER => won += 1,
+                status => ensure!(status == StatusCode::CONFLICT, "{status}"),
+            }
         }
-        let rows = database.newest_posts(1).await?.len();
-        ensure!(rows == 0, "{rows} rows were written");
+        ensure!(won == 1, "{won} won");
+        ensure!(fixture.count("SELECT COUNT(*) FROM post_versions").await? == 1, "versions");
+        Ok(())
+    })
+}
+
+fn a_post_is_changed_by_its_author_only(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let path = Visitor::registered(&router, "ada").await?.write("Title", "hers", "").await?;
+        let mut eve = Visitor::registered(&router, "eve").await?;
+        let form = [("title", "Title"), ("body", "not hers"), ("version", "1")];
+        eve.post(&format!("{path}/edit"), &form)
+            .await?
+            .expect(StatusCode::FORBIDDEN)?
+            .says("Only its author")?;
+        eve.post(&format!("{path}/delete"), &[]).await?.expect(StatusCode::FORBIDDEN)?;
+        for page in ["edit", "history"] {
+            eve.get(&format!("{path}/{page}")).await?.expect(StatusCode::FORBIDDEN)?.hides("hers")?;
+        }
+        eve.get(&path).await?.expect(StatusCode::OK)?.says("hers")?.hides("not hers")?;
+        Ok(())
+    })
+}
+
+fn a_deleted_post_is_gone(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("Title", "text", "tag").await?;
+        let form = [("title", "Title"), ("body", "edited"), ("version", "1"), ("tags", "tag")];
+        ada.post(&format!("{path}/edit"), &form).await?.expect(StatusCode::SEE_OTHER)?;
+        ada.post(&format!("{path}/comments"), &[("body", "a comment")])
+            .await?
+            .expect(StatusCode::SEE_OTHER)?;
+        ada.post(&format!("{path}/delete"), &[]).await?.expect(StatusCode::SEE_OTHER)?;
+        for page in ["", "/edit", "/history"] {
+            ada.get(&format!("{path}{page}")).await?.expect(StatusCode::NOT_FOUND)?;
+        }
+        let left = "SELECT (SELECT COUNT(*) FROM posts) + (SELECT COUNT(*) FROM comments)
+                    + (SELECT COUNT(*) FROM post_versions) + (SELECT COUNT(*) FROM post_tags)";
+        ensure!(fixture.count(left).await? == 0, "rows are left");
+        Ok(())
+    })
+}
+
+/// It writes the columns of its own time.
+fn a_post_of_the_previous_service_is_shown(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        fixture.execute("INSERT INTO posts (title, body) VALUES ('Old title', 'old text')").await?;
+        let mut visitor = Visitor::new(&router);
+        visitor.get("/").await?.expect(StatusCode::OK)?.says("Old title")?.says("Former member")?;
+        visitor.get("/feed.atom").await?.expect(StatusCode::OK)?.says("Old title")?;
         Ok(())
     })
 }

@@ -1,0 +1,165 @@
+//! What a person does with their own account.
+
+use anyhow::ensure;
+use http::StatusCode;
+
+use crate::Claim;
+use crate::fixture::{Fixture, run};
+use crate::visitor::{PASSWORD, Visitor};
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("a_profile_is_shown_as_it_was_saved", a_profile_is_shown_as_it_was_saved),
+    ("a_changed_password_signs_every_other_browser_out", a_changed_password_signs_every_other_browser_out),
+    ("a_password_is_changed_only_by_who_knows_it", a_password_is_changed_only_by_who_knows_it),
+    ("a_browser_is_signed_out_from_another", a_browser_is_signed_out_from_another),
+    ("a_deleted_account_leaves_its_posts_without_a_name", a_deleted_account_leaves_its_posts_without_a_name),
+    ("a_deleted_account_takes_its_posts_along_if_asked", a_deleted_account_takes_its_posts_along_if_asked),
+    ("an_account_is_deleted_only_by_who_knows_the_password", an_account_is_deleted_only_by_who_knows_it),
+    ("outdated_rows_are_cleared_away", outdated_rows_are_cleared_away),
+];
+
+const NEW: &str = "another horse entirely";
+
+fn a_profile_is_shown_as_it_was_saved(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let form = [("display_name", "Ada <Lovelace>"), ("about", "*Engines* <script>")];
+        ada.post("/account/profile", &form).await?.expect(StatusCode::SEE_OTHER)?;
+        let page = Visitor::new(&router).get("/people/ada").await?.expect(StatusCode::OK)?;
+        let page = page.says("<h1>Ada &#60;Lovelace&#62;</h1>")?.says("<em>Engines</em> &lt;script&gt;")?;
+        page.says(r#"aria-hidden="true">AL</span>"#)?;
+        for form in [[("display_name", ""), ("about", "")], [("display_name", "a\u{1}"), ("about", "")]] {
+            ada.post("/account/profile", &form).await?.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        }
+        ada.get("/account").await?.says("Ada &#60;Lovelace&#62;")?;
+        Ok(())
+    })
+}
+
+async fn signed_in(visitor: &Visitor, name: &str, password: &str) -> anyhow::Result<Option<Visitor>> {
+    let mut visitor = Visitor::new(&visitor.router);
+    let answer = visitor.post("/login", &[("name", name), ("password", password)]).await?;
+    Ok((answer.parts.status == StatusCode::SEE_OTHER).then_some(visitor))
+}
+
+fn a_changed_password_signs_every_other_browser_out(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut here = Visitor::registered(&router, "ada").await?;
+        let mut there = signed_in(&here, "ada", PASSWORD).await?.unwrap();
+        let mut copy = here.clone();
+        let form = [("current", PASSWORD), ("new", NEW)];
+        here.post("/account/password", &form).await?.expect(StatusCode::SEE_OTHER)?;
+        here.get("/account").await?.expect(StatusCode::OK)?.says("password-changed")?;
+        there.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
+        copy.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
+        ensure!(signed_in(&here, "ada", PASSWORD).await?.is_none(), "the old password still works");
+        ensure!(signed_in(&here, "ada", NEW).await?.is_some(), "the new password does not work");
+        Ok(())
+    })
+}
+
+fn a_password_is_changed_only_by_who_knows_it(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        for (form, says) in [
+            ([("current", "not the password"), ("new", NEW)], "This is not your password."),
+            ([("current", PASSWORD), ("new", "short")], "at least 10 characters"),
+        ] {
+            let answer = ada.post("/account/password", &form).await?;
+            answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?.says(says)?.hides(PASSWORD)?;
+        }
+        ensure!(signed_in(&ada, "ada", PASSWORD).await?.is_some(), "the password was changed");
+        Ok(())
+    })
+}
+
+fn a_browser_is_signed_out_from_another(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut here = Visitor::registered(&router, "ada").await?;
+        let mut there = signed_in(&here, "ada", PASSWORD).await?.unwrap();
+        let mut stranger = Visitor::registered(&router, "eve").await?;
+        let page = here.get("/account").await?.expect(StatusCode::OK)?.page;
+        let id = page.split(r#"name="id" value=""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        stranger.post("/account/session", &[("id", id)]).await?.expect(StatusCode::NOT_FOUND)?;
+        there.get("/account").await?.expect(StatusCode::OK)?;
+        here.post("/account/session", &[("id", id)]).await?.expect(StatusCode::SEE_OTHER)?;
+        there.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
+        here.get("/account").await?.expect(StatusCode::OK)?;
+        Ok(())
+    })
+}
+
+fn a_deleted_account_leaves_its_posts_without_a_name(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "zora").await?;
+        let path = ada.write("Kept", "text", "").await?;
+        let mut copy = ada.clone();
+        ada.post("/account/delete", &[("password", PASSWORD)]).await?.expect(StatusCode::SEE_OTHER)?;
+        ensure!(ada.cookie.is_none(), "the browser keeps its cookie");
+        copy.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
+        let mut visitor = Visitor::new(&router);
+        visitor.get("/people/zora").await?.expect(StatusCode::NOT_FOUND)?;
+        visitor.get(&path).await?.expect(StatusCode::OK)?.says("Former member")?.hides("zora")?;
+        let left = "SELECT (SELECT COUNT(*) FROM users) + (SELECT COUNT(*) FROM sessions)
+                    + (SELECT COUNT(*) FROM account_events WHERE address <> '')";
+        ensure!(fixture.count(left).await? == 0, "something of the person is left");
+        Ok(())
+    })
+}
+
+fn a_deleted_account_takes_its_posts_along_if_asked(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let mut bob = Visitor::registered(&router, "bob").await?;
+        let mine = ada.write("Mine", "text", "tag").await?;
+        let theirs = bob.write("Theirs", "text", "").await?;
+        ada.post(&format!("{theirs}/comments"), &[("body", "a comment")])
+            .await?
+            .expect(StatusCode::SEE_OTHER)?;
+        let form = [("password", PASSWORD), ("posts", "yes")];
+        ada.post("/account/delete", &form).await?.expect(StatusCode::SEE_OTHER)?;
+        bob.get(&mine).await?.expect(StatusCode::NOT_FOUND)?;
+        bob.get(&theirs).await?.expect(StatusCode::OK)?.hides("a comment")?;
+        Ok(())
+    })
+}
+
+fn an_account_is_deleted_only_by_who_knows_it(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        ada.write("Kept", "text", "").await?;
+        let form = [("password", "not the password"), ("posts", "yes")];
+        let answer = ada.post("/account/delete", &form).await?.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        answer.says("This is not your password.")?;
+        ada.get("/account").await?.expect(StatusCode::OK)?.says("password-refused")?;
+        ensure!(fixture.count("SELECT COUNT(*) FROM posts").await? == 1, "the post is gone");
+        Ok(())
+    })
+}
+
+fn outdated_rows_are_cleared_away(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, router) = fixture.empty_site().await?;
+        Visitor::registered(&router, "ada").await?;
+        fixture.execute("UPDATE sessions SET expires_at = NOW(6) - INTERVAL 1 SECOND").await?;
+        fixture.execute("UPDATE account_events SET created_at = NOW(6) - INTERVAL 91 DAY").await?;
+        fixture.execute("UPDATE rate_limits SET used_until_us = 1").await?;
+        Visitor::registered(&router, "bob").await?;
+        database.clear_outdated().await?;
+        for (query, kept) in [
+            ("SELECT COUNT(*) FROM sessions", 1),
+            ("SELECT COUNT(*) FROM account_events", 1),
+            ("SELECT COUNT(*) FROM rate_limits", 1),
+        ] {
+            ensure!(fixture.count(query).await? == kept, "{query}: {}", fixture.count(query).await?);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,101 @@
+//! Search finds posts by their words, whatever else a visitor types.
+
+use anyhow::ensure;
+use http::StatusCode;
+
+use crate::Claim;
+use crate::fixture::{Fixture, run};
+use crate::visitor::Visitor;
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("a_post_is_found_by_its_words", a_post_is_found_by_its_words),
+    ("no_search_is_a_fault_of_ours", no_search_is_a_fault_of_ours),
+    ("a_long_result_is_read_page_by_page", a_long_result_is_read_page_by_page),
+];
+
+async fn found(visitor: &mut Visitor, query: &str) -> anyhow::Result<Vec<&'static str>> {
+    let query = serde_urlencoded::to_string([("q", query)])?;
+    let page = visitor.get(&format!("/search?{query}")).await?.expect(StatusCode::OK)?.page;
+    Ok(["Bread", "Bridge"].into_iter().filter(|title| page.contains(title)).collect())
+}
+
+fn a_post_is_found_by_its_words(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        ada.write("Bread", "Sourdough needs patience and größte Sorgfalt", "").await?;
+        ada.write("Bridge", "Iron needs patience with the rust", "").await?;
+        for (query, titles) in [
+            ("sourdough", &["Bread"][..]),
+            ("SOURDOUGH patience", &["Bread"]),
+            ("patience", &["Bread", "Bridge"]),
+            ("sourdough iron", &[]),
+            ("sour", &["Bread"]),
+            ("patience the", &["Bread", "Bridge"]),
+            ("-sourdough +patience", &["Bread"]),
+            ("\"needs patience\" (iron)", &["Bridge"]),
+            ("GRÖSSTE", &["Bread"]),
+            ("zzz", &[]),
+        ] {
+            ensure!(found(&mut ada, query).await? == titles, "{query}: {:?}", found(&mut ada, query).await?);
+        }
+        Ok(())
+    })
+}
+
+fn no_search_is_a_fault_of_ours(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut visitor = Visitor::new(&router);
+        for query in [
+            "",
+            " ",
+            "*",
+            "+",
+            "+-",
+            "\"",
+            "\"\"\"",
+            "((((",
+            "@@@",
+            "a*b*c*",
+            "' OR 1=1 --",
+            "\\",
+            "%",
+            "<script>",
+            "\u{0}",
+            "😀😀😀",
+            "+++aaa---",
+            "aaa@4",
+            ">aaa <bbb ~ccc",
+            &"aaa ".repeat(49),
+            &"ü".repeat(200),
+        ] {
+            let encoded = serde_urlencoded::to_string([("q", query)])?;
+            visitor
+                .get(&format!("/search?{encoded}"))
+                .await?
+                .expect(StatusCode::OK)?
+                .hides("<script>alert")?;
+        }
+        for address in
+            ["/search?q=%ff", "/search?q=a&q=b", "/search?x=1", &format!("/search?q={}", "a".repeat(201))]
+        {
+            visitor.get(address).await?.expect(StatusCode::BAD_REQUEST)?;
+        }
+        Ok(())
+    })
+}
+
+fn a_long_result_is_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, router) = fixture.empty_site().await?;
+        for number in 0..45 {
+            let title = format!("Needle number-{number}.");
+            let text = service::db::posts::Text { title: &title, body: "hay", tags: &[] };
+            database.add_post(7, text).await?;
+        }
+        let seen = crate::lists::walk(&mut Visitor::new(&router), "/search?q=needle", 45).await?;
+        ensure!(seen == [20, 20, 5], "{seen:?}");
+        Ok(())
+    })
+}
