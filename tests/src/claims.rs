@@ -58,6 +58,7 @@ pub const ALL: &[Claim] = claims![
         a_row_keeps_every_script,
         posted_markup_is_escaped,
         a_post_from_another_site_is_refused,
+        a_post_from_a_stranger_is_refused,
         a_form_without_its_fields_is_refused,
     },
     errors::{pages_carry_security_headers, a_missing_page_is_404, a_wrong_method_is_405},

@@ -1,16 +1,16 @@
 //! A client that knows one endpoint, trusts one root, and does only what the test wrote.
 //!
-//! It follows no redirect, keeps no cookie, pools no connection: every request is a new connection to the endpoint's
+//! It follows no redirect, keeps no cookie (a [`Visitor`] does), pools no connection: every request is a new connection to the endpoint's
 //! own address, whatever name is asked for. Invariant: no call takes longer than its request's deadline.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use tls::rustls;
 
 use crate::exchange;
-use crate::{Answer, Endpoint, Protocol, Request};
+use crate::{Answer, Endpoint, Protocol, Request, Visitor};
 
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 const ALPN_HTTP2: &[u8] = b"h2";
@@ -23,6 +23,8 @@ type Offers = HashMap<&'static str, Arc<rustls::ClientConfig>>;
 pub struct Client {
     endpoint: Endpoint,
     offers: Offers,
+    /// Made when it is first asked for: a site limits how many accounts one address may make.
+    visitor: Arc<Mutex<Option<Visitor>>>,
 }
 
 impl Client {
@@ -45,13 +47,25 @@ impl Client {
             ("h2", tls::client::config(roots, &[ALPN_HTTP2])?),
             ("browser", tls::client::config(roots, &tls::ALPN)?),
         ]);
-        Ok(Self { endpoint: endpoint.clone(), offers })
+        Ok(Self { endpoint: endpoint.clone(), offers, visitor: Arc::default() })
     }
 
     /// The endpoint that is asked.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The one person with an account that all claims of this client share.
+    ///
+    /// # Errors
+    /// When the site does not register one.
+    pub fn visitor(&self) -> Result<Visitor> {
+        let mut visitor = self.visitor.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*visitor {
+            Some(visitor) => Ok(visitor.clone()),
+            None => Ok(visitor.insert(Visitor::register(self)?).clone()),
+        }
     }
 
     /// Sends one request on a connection of its own and reads the whole answer.

@@ -14,9 +14,11 @@ pub mod page;
 pub mod request;
 pub mod stand;
 pub mod unique;
+pub mod visitor;
 
 pub use answer::Answer;
 pub use client::Client;
 pub use dice::Dice;
 pub use endpoint::Endpoint;
 pub use request::{Protocol, Request};
+pub use visitor::Visitor;

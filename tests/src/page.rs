@@ -1,4 +1,4 @@
-//! As much HTML as a claim needs: the tags of a page, its links, and the form that writes a post.
+//! As much HTML as a claim needs: the tags of a page, its links, and its forms.
 //!
 //! It is no parser: it reads start tags with quoted or bare attributes, as this site writes them.
 
@@ -79,7 +79,7 @@ pub fn assets(html: &str) -> Vec<String> {
     tags(html).into_iter().filter_map(loaded).filter(|path| path.starts_with('/')).collect()
 }
 
-/// The form that writes a post.
+/// A form that posts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
     action: String,
@@ -88,15 +88,25 @@ pub struct Form {
 }
 
 impl Form {
-    /// The page's first form that posts.
+    /// The page's form that posts to this path.
     ///
     /// # Errors
     /// When it has none.
-    pub fn on(html: &str) -> Result<Self> {
-        let mut tags = tags(html).into_iter().skip_while(|tag| !posts(tag));
-        let opening = tags.next().context("the page has no form with method=\"post\"")?;
+    pub fn to(action: &str, html: &str) -> Result<Self> {
+        let wanted = |tag: &Tag| posts(tag) && tag.attribute("action") == Some(action);
+        let mut tags = tags(html).into_iter().skip_while(|tag| !wanted(tag));
+        tags.next().with_context(|| format!("the page has no form that posts to {action}"))?;
         let fields = tags.take_while(|tag| tag.name != "/form").filter_map(|tag| field(&tag)).collect();
-        Ok(Self { action: opening.attribute("action").unwrap_or("/").to_owned(), fields })
+        Ok(Self { action: action.to_owned(), fields })
+    }
+
+    /// With this value in the field of this name, if it has one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        for field in self.fields.iter_mut().filter(|(known, _)| known == name) {
+            field.1 = Some(value.to_owned());
+        }
+        self
     }
 
     /// Where it posts to.
@@ -105,7 +115,8 @@ impl Form {
         &self.action
     }
 
-    /// The request that a browser on `host` sends when `text` stands in every field a person can fill.
+    /// The request that a browser on `host` sends when `text` stands in every field a person can fill, but for those that
+    /// [`Self::with`] has filled.
     #[must_use]
     pub fn filled(&self, host: &str, text: &str) -> Request {
         let fields: Vec<(&str, &str)> = self
@@ -127,7 +138,7 @@ fn field(tag: &Tag) -> Option<(String, Option<String>)> {
     let name = tag.attribute("name")?.to_owned();
     match (tag.name.as_str(), tag.attribute("type").unwrap_or("text")) {
         ("input", "hidden") => Some((name, Some(tag.attribute("value").unwrap_or_default().to_owned()))),
-        ("input", "text" | "search") | ("textarea", _) => Some((name, None)),
+        ("input", "text" | "search" | "password") | ("textarea", _) => Some((name, None)),
         _ => None,
     }
 }
@@ -143,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_posting_form_is_found_among_others() {
-        let form = Form::on(PAGE).unwrap();
+        let form = Form::to("/posts?a=1&b=2", PAGE).unwrap();
         assert_eq!(form.action(), "/posts?a=1&b=2");
         let names: Vec<&str> = form.fields.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["token", "title", "body"]);
@@ -151,7 +162,16 @@ mod tests {
 
     #[test]
     fn hidden_fields_keep_what_the_page_gave() {
-        assert_eq!(Form::on(PAGE).unwrap().filled("h", "x").body, "token=t%221&title=x&body=x");
+        assert_eq!(
+            Form::to("/posts?a=1&b=2", PAGE).unwrap().filled("h", "x").body,
+            "token=t%221&title=x&body=x"
+        );
+    }
+
+    #[test]
+    fn a_field_is_filled_by_its_name() {
+        let form = Form::to("/posts?a=1&b=2", PAGE).unwrap().with("title", "t").with("none", "n");
+        assert_eq!(form.filled("h", "x").body, "token=t%221&title=t&body=x");
     }
 
     #[test]

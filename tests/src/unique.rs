@@ -12,6 +12,16 @@ pub fn word(prefix: &str) -> String {
     format!("{prefix}-{nanos:x}-{:x}-{count:x}", std::process::id())
 }
 
+/// As [`word`], at most 30 characters long: a name for an account.
+#[must_use]
+pub fn name(prefix: &str) -> String {
+    let word = word(prefix);
+    let (_, rest) = word.split_once('-').unwrap_or_default();
+    // The count and the process differ, and so do the last digits of the time.
+    let tail: String = rest.chars().rev().take(23).collect::<Vec<_>>().into_iter().rev().collect();
+    format!("{prefix}-{}", tail.trim_start_matches('-'))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -20,5 +30,12 @@ mod tests {
     fn words_differ() {
         let words: HashSet<String> = (0..1000).map(|_| super::word("row")).collect();
         assert_eq!(words.len(), 1000);
+    }
+
+    #[test]
+    fn names_differ_and_are_short() {
+        let names: HashSet<String> = (0..1000).map(|_| super::name("smoke")).collect();
+        assert_eq!(names.len(), 1000);
+        assert!(names.iter().all(|name| name.len() <= 30 && !name.ends_with('-')));
     }
 }

@@ -12,7 +12,7 @@ const BODY_BYTES: usize = 4 << 20;
 const HEADER_BYTES: usize = 1 << 20;
 
 pub(super) fn a_body_beyond_the_limit_is_refused(client: &Client) -> Result<()> {
-    let form = Form::on(client.get("/")?.expect(StatusCode::OK)?.text()?)?;
+    let form = Form::to("/login", client.get("/login")?.expect(StatusCode::OK)?.text()?)?;
     let request = form.filled(&client.endpoint().host, &"x".repeat(BODY_BYTES));
     client.send(&request)?.expect(StatusCode::PAYLOAD_TOO_LARGE)?;
     still_answers(client)

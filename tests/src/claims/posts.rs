@@ -1,4 +1,4 @@
-//! A row written by the form on the front page is read back there, and is only ever text.
+//! A row written by a member is read back on the front page, and is only ever text.
 
 use anyhow::{Result, bail, ensure};
 use http::{HeaderName, StatusCode, header};
@@ -37,6 +37,7 @@ pub(super) fn a_post_from_another_site_is_refused(client: &Client) -> Result<()>
     let word = unique::word("smoke-foreign");
     let mut request = form(client)?.filled(&client.endpoint().host, &word);
     request.headers.retain(|(name, _)| *name == header::CONTENT_TYPE);
+    let request = client.visitor()?.signed(request);
     let request = request
         .header(header::ORIGIN, "https://elsewhere.example")
         .header(HeaderName::from_static("sec-fetch-site"), "cross-site");
@@ -49,21 +50,27 @@ pub(super) fn a_form_without_its_fields_is_refused(client: &Client) -> Result<()
     for body in ["", "nothing=1", "%zz=%", "\u{0}"] {
         let mut request = form.filled(&client.endpoint().host, "");
         request.body = body.into();
-        client.send(&request)?.expect_one_of(&REFUSED)?;
+        client.send(&client.visitor()?.signed(request))?.expect_one_of(&REFUSED)?;
     }
     let empty = form.filled(&client.endpoint().host, "   ");
-    client.send(&empty)?.expect_one_of(&REFUSED).map(drop)
+    client.send(&client.visitor()?.signed(empty))?.expect_one_of(&REFUSED).map(drop)
+}
+
+pub(super) fn a_post_from_a_stranger_is_refused(client: &Client) -> Result<()> {
+    let word = unique::word("smoke-stranger");
+    let request = form(client)?.filled(&client.endpoint().host, &word);
+    client.send(&request)?.expect(StatusCode::UNAUTHORIZED)?;
+    absent(client, &word)
 }
 
 fn form(client: &Client) -> Result<Form> {
-    let front = client.get("/")?.expect(StatusCode::OK)?;
-    Form::on(front.text()?)
+    client.visitor()?.post_form(client)
 }
 
 /// Posts `text` and returns the front page.
 fn post(client: &Client, text: &str) -> Result<Answer> {
     let request = form(client)?.filled(&client.endpoint().host, text);
-    client.send(&request)?.expect(POSTED)?.header("location")?;
+    client.send(&client.visitor()?.signed(request))?.expect(POSTED)?.header("location")?;
     client.get("/")?.expect(StatusCode::OK)
 }
 

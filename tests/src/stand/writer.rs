@@ -12,7 +12,7 @@ use http::StatusCode;
 use image::wait::{Status, wait_until};
 
 use crate::page::Form;
-use crate::{Client, unique};
+use crate::{Client, Visitor, unique};
 
 /// Two at once: one row is in flight in MySQL while another is on its way.
 const WRITERS: usize = 2;
@@ -27,6 +27,7 @@ pub struct Writer {
 
 struct Shared {
     client: Client,
+    visitor: Visitor,
     form: Form,
     stop: AtomicBool,
     acknowledged: Mutex<Vec<String>>,
@@ -36,11 +37,13 @@ impl Writer {
     /// Sets visitors to work.
     ///
     /// # Errors
-    /// When the front page has no form.
+    /// When nobody can register or write.
     pub fn start(client: &Client) -> Result<Self> {
-        let form = Form::on(client.get("/")?.expect(StatusCode::OK)?.text()?)?;
+        let visitor = client.visitor()?;
+        let form = visitor.post_form(client)?;
         let shared = Arc::new(Shared {
             client: client.clone(),
+            visitor,
             form,
             stop: AtomicBool::new(false),
             acknowledged: Mutex::default(),
@@ -91,6 +94,7 @@ impl Shared {
 
     fn post(&self, word: &str) -> Result<()> {
         let request = self.form.filled(&self.client.endpoint().host, word);
+        let request = self.visitor.signed(request);
         self.client.send(&request)?.expect(StatusCode::SEE_OTHER).map(drop).context("post")
     }
 

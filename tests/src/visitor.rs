@@ -1,0 +1,45 @@
+//! A person with an account of their own, made on the endpoint by the forms that everybody uses.
+//!
+//! Invariant: the account is new and nobody else's, so a claim may write with it on any endpoint, the public one too.
+
+use anyhow::{Context, Result};
+use http::{StatusCode, header};
+
+use crate::page::Form;
+use crate::{Client, Request, unique};
+
+/// Signed in; the cookie is all a browser would have.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    cookie: String,
+}
+
+impl Visitor {
+    /// Registers.
+    ///
+    /// # Errors
+    /// When the site does not give a session for the form.
+    pub fn register(client: &Client) -> Result<Self> {
+        let page = client.get("/register")?.expect(StatusCode::OK)?;
+        let form = Form::to("/register", page.text()?)?;
+        let form = form.with("name", &unique::name("smoke")).with("password", &unique::word("password"));
+        let answer = client.send(&form.filled(&client.endpoint().host, ""))?.expect(StatusCode::SEE_OTHER)?;
+        let cookie = answer.header("set-cookie")?.split(';').next().context("an empty cookie")?;
+        Ok(Self { cookie: cookie.to_owned() })
+    }
+
+    /// The request with this person's cookie.
+    #[must_use]
+    pub fn signed(&self, request: Request) -> Request {
+        request.header(header::COOKIE, self.cookie.clone())
+    }
+
+    /// The form that writes a post, with a tag that a post may have.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn post_form(&self, client: &Client) -> Result<Form> {
+        let page = client.send(&self.signed(Request::get("/posts/new")))?.expect(StatusCode::OK)?;
+        Ok(Form::to("/posts", page.text()?)?.with("tags", "smoke"))
+    }
+}
