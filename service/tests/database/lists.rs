@@ -161,7 +161,7 @@ async fn rows_read(connection: &mut MySqlConnection) -> anyhow::Result<u64> {
 
 /// A thousand pages and some, made by MySQL itself: seeding as many would take a minute.
 async fn long_list(fixture: &Fixture) -> anyhow::Result<MySqlConnection> {
-    fixture.empty_site().await?;
+    let _ = fixture.empty_site().await?;
     let mut connection = fixture.connection().await?;
     sqlx::query("SET SESSION cte_max_recursion_depth = 30000").execute(&mut connection).await?;
     let insert = "INSERT INTO posts (author_id, title, body)
