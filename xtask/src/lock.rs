@@ -27,7 +27,9 @@ pub(crate) fn build(layout: &Layout) -> Result<Lock> {
         progress::note(format!("{} is building in this checkout: waiting for it", holder(&path)));
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     }
-    clear_partial(layout.target())?;
+    for folder in [layout.target().to_owned(), layout.images(), layout.build("db")] {
+        clear_partial(&folder)?;
+    }
     held(file, &path)
 }
 
@@ -77,17 +79,21 @@ fn holder(path: &Path) -> String {
     }
 }
 
-/// Clears what interrupted builds left: files that never got their final names (`image::layout::replace`).
+/// Clears what interrupted builds left: files and folders that never got their final names (`image::layout::replace`).
 fn clear_partial(folder: &Path) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".partial-") && path.is_file() {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".partial-") {
+            let is_folder = entry.file_type()?.is_dir();
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
-    let images = folder.join("images");
-    if folder != images && images.is_dir() { clear_partial(&images) } else { Ok(()) }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -113,7 +119,9 @@ mod tests {
         let (left, whole) = (layout.images().join(".partial-Xy"), layout.images().join("web.raw"));
         fs::write(&left, "").unwrap();
         fs::write(&whole, "").unwrap();
+        let unpacked = layout.build("db").join(".partial-Zq");
+        fs::create_dir_all(unpacked.join("root/usr")).unwrap();
         let _lock = build(&layout).unwrap();
-        assert!(!left.exists() && whole.exists());
+        assert!(!left.exists() && !unpacked.exists() && whole.exists());
     }
 }
