@@ -15,7 +15,7 @@ use ::image::{Layout, db, guest, kernel, loader, toolchain};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 
-use crate::lock;
+use crate::{interrupt, lock};
 
 /// Flags of every verb that takes Debian packages.
 #[derive(Clone, Copy, Debug, Args)]
@@ -68,14 +68,17 @@ impl Web {
 }
 
 /// Builds what is missing. The db machine's parts come from the network, the web machine's from the compiler: neither
-/// waits for the other.
+/// waits for the other. Without network, the db machine's fails within seconds; the compiler is then stopped, so that the
+/// person learns of it.
 pub(crate) fn all(layout: &Layout, policy: Policy) -> Result<Built> {
     let _lock = lock::build(layout)?;
     thread::scope(|scope| {
-        let db = scope.spawn(|| db::build(layout, policy));
+        let db = scope.spawn(|| db::build(layout, policy).inspect_err(|_| interrupt::stop_started()));
         let web = web_parts(layout);
         let db = db.join().map_err(|_| anyhow!("the build of the db machine panicked"))?;
-        Ok(Built { web: web?, db: db? })
+        // Looked at first: where both failed, it is why the other was stopped.
+        let db = db?;
+        Ok(Built { web: web?, db })
     })
 }
 

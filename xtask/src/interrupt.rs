@@ -35,6 +35,11 @@ pub(crate) fn give_way() {
     }
 }
 
+/// Tells all that was started here to end, because its result is of no use any more.
+pub(crate) fn stop_started() {
+    descendants(process::id()).into_iter().for_each(terminate);
+}
+
 fn end() {
     UNDER_WAY.store(true, Ordering::SeqCst);
     // A closed terminal is no reason to stop stopping.
