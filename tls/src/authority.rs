@@ -4,7 +4,6 @@
 //! holds a whole CA or is filled with a new one; an existing CA is never replaced, because people have trusted it.
 
 mod files;
-mod key;
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +14,7 @@ use rcgen::{
 use rustls::pki_types::UnixTime;
 use time::{Duration, OffsetDateTime};
 
-use crate::Error;
-use key::Key;
+use crate::{Error, Key};
 
 /// The longest validity that [`Authority::issue`] gives: what public CAs gave when this was written.
 pub const MAX_DAYS: u16 = 90;

@@ -27,6 +27,12 @@ pub enum Error {
         #[source]
         source: webpki::Error,
     },
+    /// A certificate whose statements cannot be read.
+    #[error("certificate {position} cannot be read")]
+    CertificateUnreadable {
+        /// Counted from 1, the leaf.
+        position: usize,
+    },
     /// The first certificate is a CA's.
     #[error("the first certificate is a CA's: put the server's own certificate first")]
     CaAsLeaf,
@@ -37,6 +43,12 @@ pub enum Error {
     ChainOrder {
         /// Counted from 1, the leaf.
         position: usize,
+    },
+    /// The leaf of a public CA without the certificate between it and the root.
+    #[error("the certificate of its issuer, {issuer}, is missing: append it (the CA's \"full chain\")")]
+    MissingIntermediate {
+        /// The issuer's distinguished name.
+        issuer: String,
     },
     /// A certificate's time is over.
     #[error("the certificate expired {ago_hours} hours ago: renew it, or set the clock")]
@@ -79,6 +91,18 @@ pub enum Error {
     /// Certificate and key are of different pairs.
     #[error("the private key does not belong to the first certificate")]
     KeyMismatch,
+    /// Text that is no storage key.
+    #[error("a storage key is 32 bytes in base64: `openssl rand -base64 32` makes one")]
+    StorageKey,
+    /// A secret that does not open.
+    #[error("{purpose}: was sealed with another storage key, or was changed")]
+    Sealed {
+        /// What it was sealed for.
+        purpose: String,
+    },
+    /// The kernel or the processor gave no randomness.
+    #[error("no randomness can be had")]
+    Random,
     /// rustls refused the configuration.
     #[error("tls configuration refused")]
     Configuration(#[from] rustls::Error),

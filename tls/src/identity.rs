@@ -38,6 +38,7 @@ impl Identity {
     pub fn from_pem(chain: &str, key: &str, names: Names<'_>, now: UnixTime) -> Result<Self, Error> {
         let chain = certificates(chain)?;
         check_chain(&chain, now)?;
+        check_whole(&chain)?;
         check_names(&chain[0], names)?;
         let not_after = expiry(&chain[0])?;
         let certified = pair(chain, private_key(key)?)?;
@@ -47,6 +48,11 @@ impl Identity {
     /// When the leaf's validity ends.
     pub fn not_after(&self) -> UnixTime {
         self.not_after
+    }
+
+    /// Whether the leaf is valid for this name.
+    pub fn is_for(&self, name: &str) -> bool {
+        check_names(&self.certified.cert[0], &[name]).is_ok()
     }
 
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
@@ -95,6 +101,16 @@ fn check_chain(chain: &[CertificateDer<'static>], now: UnixTime) -> Result<(), E
             webpki::Error::UnknownIssuer => Error::ChainOrder { position },
             other => judged(position, other),
         })?;
+    }
+    Ok(())
+}
+
+/// A leaf that says where its issuer's certificate can be fetched (RFC 5280, 4.2.2.1) is a public CA's, and those sign
+/// by intermediates: alone it is refused by every client that does not fetch, which is most.
+fn check_whole(chain: &[CertificateDer<'static>]) -> Result<(), Error> {
+    let leaf = crate::Facts::of(&chain[0]).ok_or(Error::CertificateUnreadable { position: 1 })?;
+    if chain.len() == 1 && leaf.issuer_elsewhere {
+        return Err(Error::MissingIntermediate { issuer: leaf.issuer });
     }
     Ok(())
 }

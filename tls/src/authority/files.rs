@@ -6,8 +6,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 
-use super::key::Key;
-use crate::Error;
+use crate::{Error, Key};
 
 pub(super) const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";

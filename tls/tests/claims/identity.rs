@@ -115,3 +115,23 @@ fn debug_shows_no_key() {
     let shown = format!("{identity:?}");
     assert!(shown.starts_with("Identity { not_after: ") && shown.len() < 80, "{shown}");
 }
+
+/// A leaf with the extension that says where its issuer is, as all public CAs write them.
+#[test]
+fn a_public_cas_leaf_without_its_issuer_is_refused() {
+    let key = tls::Key::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![1]);
+    params.serial_number = Some(vec![1].into());
+    // AuthorityInfoAccessSyntax with one caIssuers entry, a URI (RFC 5280, 4.2.2.1).
+    let mut access = vec![0x30, 0x18, 0x30, 0x16, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];
+    access.extend([0x86, 0x0a]);
+    access.extend(b"http://ca/");
+    params.custom_extensions =
+        vec![rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
+    let chain = params.self_signed(&key).unwrap().pem();
+    let reason = expect![[
+        r#"the certificate of its issuer, CN=rcgen self signed cert, is missing: append it (the CA's "full chain")"#
+    ]];
+    refused(&chain, &key.to_pem().unwrap(), &[HOST], UnixTime::now(), &reason);
+}

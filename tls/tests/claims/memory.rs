@@ -12,6 +12,8 @@ use tls::rustls::{ClientConfig, ClientConnection, Error, RootCertStore, ServerCo
 pub(crate) struct Peer {
     pub(crate) authority: Authority,
     pub(crate) server: Arc<ServerConfig>,
+    pub(crate) presented: tls::Presented,
+    pub(crate) tickets: tls::Tickets,
 }
 
 impl Peer {
@@ -20,7 +22,11 @@ impl Peer {
         let Issued { certificate_chain, private_key } = authority.issue(&[host], 90).unwrap();
         let now = UnixTime::now();
         let identity = tls::Identity::from_pem(&certificate_chain, &private_key, &[host], now).unwrap();
-        Self { authority, server: tls::server::config(&identity).unwrap() }
+        let presented = tls::Presented::default();
+        presented.set(&[identity]);
+        let tickets = tls::Tickets::new().unwrap();
+        let server = tls::server::config(&presented, &tickets).unwrap();
+        Self { authority, server, presented, tickets }
     }
 
     pub(crate) fn client(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
