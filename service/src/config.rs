@@ -5,6 +5,7 @@
 
 mod check;
 mod secret;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use secret::Secret;
+pub use tls::{Acme, Authority, Tls, Way};
 
 /// The file a machine is started with (TOML).
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +31,9 @@ pub struct Config {
     /// What a client may cost. Every one has a default.
     #[serde(default)]
     pub limits: Limits,
+    /// The file that this was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// Addresses to listen on.
@@ -42,16 +47,6 @@ pub struct Listen {
     /// The HTTPS port that browsers use, for redirects. Another than 443 only behind a forwarded port.
     #[serde(default = "https_port")]
     pub public_port: u16,
-}
-
-/// The server's certificate, as PEM texts.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// Leaf first, then its issuers.
-    pub certificate_chain: String,
-    /// The leaf's key, not encrypted.
-    pub private_key: Secret,
 }
 
 /// The MySQL server. The connection is always over TLS, with certificate and name verified.
@@ -68,8 +63,12 @@ pub struct Database {
     pub user: String,
     /// The account's password.
     pub password: Secret,
-    /// The root that signed the server's certificate, PEM.
+    /// The root that signed the server's certificate, PEM. Several while one is being replaced by another.
     pub ca: String,
+    /// What this machine shows to MySQL, PEM, with its key; MySQL may ask for it in addition to the password.
+    pub certificate: Option<String>,
+    /// The certificate's key, not encrypted.
+    pub key: Option<Secret>,
 }
 
 /// Limits on what one client, or all together, may use.
@@ -170,7 +169,9 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text =
             std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|reason| Error::Invalid { path: path.to_owned(), reason })
+        let config = Self::parse(&text);
+        let config = config.map_err(|reason| Error::Invalid { path: path.to_owned(), reason })?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// Checks a configuration's text.

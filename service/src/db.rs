@@ -3,12 +3,15 @@
 //! Each table has a module of its own below. Invariant: no query is sent before this program's migrations have run,
 //! and no request waits for MySQL longer than the configured limit.
 
+pub mod certificates;
 pub mod comments;
 pub mod events;
 mod patience;
 pub mod posts;
 pub mod rates;
+pub mod renewals;
 pub mod sessions;
+pub mod tickets;
 pub mod users;
 
 use std::sync::Arc;
@@ -132,7 +135,7 @@ impl Database {
 }
 
 fn options(database: &crate::config::Database) -> MySqlConnectOptions {
-    MySqlConnectOptions::new()
+    let options = MySqlConnectOptions::new()
         .host(&database.host)
         .port(database.port)
         .database(&database.name)
@@ -140,7 +143,13 @@ fn options(database: &crate::config::Database) -> MySqlConnectOptions {
         .password(database.password.reveal())
         .ssl_mode(MySqlSslMode::VerifyIdentity)
         .ssl_ca_from_pem(database.ca.clone().into_bytes())
-        .disable_statement_logging()
+        .disable_statement_logging();
+    match (&database.certificate, &database.key) {
+        (Some(certificate), Some(key)) => {
+            options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key.reveal())
+        }
+        _ => options,
+    }
 }
 
 fn pool(limits: &Limits) -> MySqlPoolOptions {

@@ -6,6 +6,7 @@
 mod accounts;
 mod assets;
 mod avatar;
+mod challenge;
 mod comments;
 mod csrf;
 mod cursor;
@@ -37,6 +38,7 @@ use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::db::{self, Database};
 use crate::passwords::Passwords;
@@ -54,12 +56,16 @@ struct Nothing {}
 pub struct Site {
     database: Database,
     passwords: Passwords,
+    /// `None` in tests of the router alone, where nothing is presented.
+    certificates: Option<Certificates>,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     host: String,
+    /// Further names of the certificate: visitors who come by them are sent to `host`.
+    aliases: Vec<String>,
     public_port: u16,
     url_bytes: usize,
     body_bytes: usize,
@@ -73,6 +79,7 @@ impl Site {
     pub fn new(config: &Config, database: Database) -> Self {
         let shared = Shared {
             host: config.host.clone(),
+            aliases: config.tls.acme.iter().flat_map(|acme| acme.names.clone()).collect(),
             public_port: config.listen.public_port,
             url_bytes: config.limits.url_bytes as usize,
             body_bytes: config.limits.body_kib as usize * 1024,
@@ -80,7 +87,7 @@ impl Site {
             registrations_per_hour: config.limits.registrations_per_hour,
             sign_ins_per_hour: config.limits.sign_ins_per_hour,
         };
-        Self { database, passwords: Passwords::default(), shared: Arc::new(shared) }
+        Self { database, passwords: Passwords::default(), certificates: None, shared: Arc::new(shared) }
     }
 
     /// The beginning of this site's absolute addresses: `https://www.foobar.com`, with a port where browsers need one.
@@ -89,6 +96,12 @@ impl Site {
             443 => format!("https://{}", self.shared.host),
             port => format!("https://{}:{port}", self.shared.host),
         }
+    }
+
+    /// With what answers certificate authorities, and knows how the certificate stands.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Certificates) -> Self {
+        Self { certificates: Some(certificates), ..self }
     }
 }
 

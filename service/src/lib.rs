@@ -6,6 +6,7 @@
 //! Invariant: all state that outlives a request is in MySQL, so any number of these may run, and any may die.
 
 pub mod assets;
+pub mod certificates;
 pub mod config;
 pub mod db;
 pub mod drain;

@@ -78,8 +78,7 @@ fn start(path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
         let (trigger, drain) = drain::channel();
         let server = server::Server::bind(config).await?;
         stop_on_signal(trigger)?;
-        server.run(drain).await;
-        Ok(())
+        Ok(server.run(drain).await?)
     })
 }
 

@@ -10,12 +10,11 @@ mod linger;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use tls::rustls::ServerConfig;
-use tls::rustls::pki_types::UnixTime;
 use tokio::net::TcpListener;
 
+use crate::certificates::{self, Certificates};
 use crate::config::{Config, Limits};
 use crate::db::Database;
 use crate::drain::Drain;
@@ -27,8 +26,17 @@ pub use connection::Connection;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configured certificate or key is not fit for the site.
-    #[error("`tls`")]
-    Identity(#[from] tls::Error),
+    #[error("{}: `tls`", file.display())]
+    Identity {
+        /// The configuration file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: certificates::Error,
+    },
+    /// rustls refuses the configuration made here.
+    #[error("cannot serve TLS")]
+    Tls(#[source] certificates::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -45,7 +53,7 @@ pub enum Error {
 pub struct Server {
     http: TcpListener,
     https: TcpListener,
-    tls: Arc<ServerConfig>,
+    certificates: Certificates,
     database: Database,
     site: Site,
     limits: Limits,
@@ -57,17 +65,28 @@ impl Server {
     /// # Errors
     /// When the certificate, key or names do not fit, or a port is taken.
     pub async fn bind(config: Config) -> Result<Self, Error> {
-        let chain = &config.tls.certificate_chain;
-        let key = config.tls.private_key.reveal();
-        let identity = tls::Identity::from_pem(chain, key, &[&config.host], UnixTime::now())?;
         let database = Database::new(&config);
+        let certificates = Certificates::new(&config, database.clone());
+        let identity = |source| Error::Identity { file: config.file.clone().unwrap_or_default(), source };
+        Self::with_certificates(&config, database, certificates.map_err(identity)?).await
+    }
+
+    /// As [`bind`](Self::bind), with certificates of the caller's.
+    ///
+    /// # Errors
+    /// When a port is taken.
+    pub async fn with_certificates(
+        config: &Config,
+        database: Database,
+        certificates: Certificates,
+    ) -> Result<Self, Error> {
         Ok(Self {
             http: listen(config.listen.http).await?,
             https: listen(config.listen.https).await?,
-            tls: tls::server::config(&identity)?,
-            site: Site::new(&config, database.clone()),
+            site: Site::new(config, database.clone()).with_certificates(certificates.clone()),
+            certificates,
             database,
-            limits: config.limits,
+            limits: config.limits.clone(),
         })
     }
 
@@ -80,7 +99,11 @@ impl Server {
     }
 
     /// Serves until the drain, then until the last connection is closed or the drain's deadline is over.
-    pub async fn run(self, drain: Drain) {
+    ///
+    /// # Errors
+    /// When rustls refuses what it is configured with, which it has no reason to.
+    pub async fn run(self, drain: Drain) -> Result<(), Error> {
+        let tls = self.certificates.server_config().map_err(Error::Tls)?;
         let version = env!("CARGO_PKG_VERSION");
         match self.addresses() {
             Ok((http, https)) => tracing::info!(%http, %https, version, "serving"),
@@ -88,15 +111,20 @@ impl Server {
             Err(error) => tracing::info!(%error, version, "serving"),
         }
         let database = self.database.clone();
+        let certificates = self.certificates.clone();
         let migration = tokio::spawn(async move { database.migrate().await });
+        let renewal = tokio::spawn(async move { certificates.run().await });
         let plain = Connection::plain(http::redirect(self.site.clone()), self.limits.clone(), drain.clone());
-        let secure = Connection::secure(self.tls, http::router(self.site), self.limits, drain);
+        let secure = Connection::secure(tls, http::router(self.site), self.limits, drain)
+            .with_challenges(self.certificates);
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
         let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
         // A listener's task ends by the drain only; it has no way to fail.
         let _ = tokio::join!(plain, secure);
         migration.abort();
+        renewal.abort();
         tracing::info!("drained");
+        Ok(())
     }
 }
 

@@ -2,14 +2,22 @@
 
 use toml::Table;
 
-use super::{Config, Limits};
+use super::{Acme, Config, Limits, Tls};
 
 /// Every key of the file. A test compares this with the struct.
-pub(super) const KEYS: [(&str, &[&str]); 5] = [
+pub(super) const KEYS: [(&str, &[&str]); 7] = [
     ("", &["host", "listen", "tls", "database", "limits"]),
     ("listen", &["http", "https", "public_port"]),
-    ("tls", &["certificate_chain", "private_key"]),
-    ("database", &["host", "port", "name", "user", "password", "ca"]),
+    (
+        "tls",
+        &["certificate_chain", "private_key", "storage_keys", "poll_s", "development_self_signed", "acme"],
+    ),
+    ("tls.acme", &["names", "contact", "challenges", "authorities"]),
+    (
+        "tls.acme.authorities",
+        &["directory", "profile", "roots", "external_account_id", "external_account_key"],
+    ),
+    ("database", &["host", "port", "name", "user", "password", "ca", "certificate", "key"]),
     (
         "limits",
         &[
@@ -36,18 +44,24 @@ const SIMILAR: f64 = 0.75;
 
 pub(super) fn keys(table: &Table) -> Result<(), String> {
     for (section, known) in KEYS {
-        let found = if section.is_empty() {
-            Some(table)
-        } else {
-            table.get(section).and_then(|value| value.as_table())
-        };
-        for key in found.into_iter().flat_map(Table::keys) {
+        for key in tables(table, section).into_iter().flat_map(Table::keys) {
             if !known.contains(&key.as_str()) {
                 return Err(unknown(section, key, known));
             }
         }
     }
     Ok(())
+}
+
+/// The tables at a path such as `tls.acme`: several where the last word is a list of tables.
+fn tables<'a>(table: &'a Table, section: &str) -> Vec<&'a Table> {
+    let inner = |table: &'a Table, word: &str| match table.get(word) {
+        Some(toml::Value::Table(table)) => vec![table],
+        Some(toml::Value::Array(items)) => items.iter().filter_map(toml::Value::as_table).collect(),
+        _ => Vec::new(),
+    };
+    let words = section.split('.').filter(|word| !word.is_empty());
+    words.fold(vec![table], |found, word| found.into_iter().flat_map(|table| inner(table, word)).collect())
 }
 
 fn unknown(section: &str, key: &str, known: &[&str]) -> String {
@@ -70,7 +84,56 @@ pub(super) fn values(config: &Config) -> Result<(), String> {
     if config.database.port == 0 {
         return Err("`database.port` is 0: MySQL's is 3306".to_owned());
     }
+    if config.database.certificate.is_some() != config.database.key.is_some() {
+        return Err("`database.certificate` and `database.key` are given both or not at all".to_owned());
+    }
+    tls(&config.tls)?;
     limits(&config.limits)
+}
+
+/// Exactly one source of certificates, and whole.
+fn tls(tls: &Tls) -> Result<(), String> {
+    let brought = match (&tls.certificate_chain, &tls.private_key) {
+        (None, Some(_)) => return Err("`tls.private_key` needs `tls.certificate_chain`".to_owned()),
+        (Some(_), None) => return Err("`tls.certificate_chain` needs `tls.private_key`".to_owned()),
+        (chain, _) => chain.is_some(),
+    };
+    match [brought, tls.acme.is_some(), tls.development_self_signed].iter().filter(|is| **is).count() {
+        1 => {}
+        0 => return Err("`tls` names no source of certificates: `certificate_chain` or `acme`".to_owned()),
+        _ => {
+            return Err(
+                "`tls` names several sources of certificates: keep one of `certificate_chain`, `acme` and \
+                        `development_self_signed`"
+                    .to_owned(),
+            );
+        }
+    }
+    if !(1..=60).contains(&tls.poll_s) {
+        return Err(format!("`tls.poll_s` is {}: it must be from 1 to 60", tls.poll_s));
+    }
+    tls.acme.as_ref().map_or(Ok(()), |acme| authorities(acme, tls.storage_keys.is_empty()))
+}
+
+fn authorities(acme: &Acme, without_key: bool) -> Result<(), String> {
+    if without_key {
+        return Err("`tls.acme` needs `tls.storage_keys`: `openssl rand -base64 32` makes one".to_owned());
+    }
+    if acme.authorities.is_empty() || acme.challenges.is_empty() {
+        return Err("`tls.acme` needs at least one of `authorities` and of `challenges`".to_owned());
+    }
+    acme.names
+        .iter()
+        .try_for_each(|name| host(name).map_err(|error| error.replace("`host`", "`tls.acme.names`")))?;
+    for authority in &acme.authorities {
+        if !authority.directory.starts_with("https://") || authority.directory.len() > 255 {
+            return Err("`tls.acme.authorities.directory` must be an address with https://".to_owned());
+        }
+        if authority.external_account_id.is_some() != authority.external_account_key.is_some() {
+            return Err("`tls.acme.authorities`: an external account has both an id and a key".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A DNS name as browsers send it (RFC 1123, 2.1): compared byte for byte with each request's host.
@@ -143,7 +206,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::config::{Database, Listen, Tls};
+    use crate::config::{Authority, Database, Listen};
 
     /// serde's refusal of an unknown key lists the keys of the struct.
     fn keys_of<T: DeserializeOwned>() -> Vec<String> {
@@ -159,6 +222,8 @@ mod tests {
             keys_of::<Config>(),
             keys_of::<Listen>(),
             keys_of::<Tls>(),
+            keys_of::<Acme>(),
+            keys_of::<Authority>(),
             keys_of::<Database>(),
             keys_of::<Limits>(),
         ];

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
 
 use super::error::Error;
-use super::{Site, health};
+use super::{Site, health, redirect};
 
 /// Refuses a request for another host (421) or with an overlong address (414).
 /// Health checks come from load balancers, which know only addresses: those two paths are exempt.
@@ -15,7 +15,12 @@ pub(super) async fn check(State(site): State<Site>, request: Request, next: Next
         return Error::UriTooLong.into_response();
     }
     if !health::PATHS.contains(&request.uri().path()) && !is_for(&request, &site.shared.host) {
-        return Error::Misdirected.into_response();
+        let by_alias = site.shared.aliases.iter().any(|alias| is_for(&request, alias));
+        return if by_alias {
+            redirect::to_https(&site, request.uri())
+        } else {
+            Error::Misdirected.into_response()
+        };
     }
     next.run(request).await
 }

@@ -15,12 +15,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tls::rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use tls::rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Layer as _;
 
 use super::activity::{Activity, Watched};
 use super::linger::Lingering;
+use crate::certificates::Certificates;
 use crate::config::Limits;
 use crate::drain::Drain;
 use crate::http::Peer;
@@ -43,7 +46,9 @@ type Service = TowerToHyperService<AddExtension<Router, Peer>>;
 /// What all connections of one listener share.
 pub struct Connection {
     /// `None`: plain HTTP.
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
+    /// Who answers certificate authorities (tls-alpn-01).
+    challenges: Option<Certificates>,
     router: Router,
     pub(super) limits: Limits,
     pub(super) drain: Drain,
@@ -58,12 +63,18 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// Connections over TLS.
     pub fn secure(tls: Arc<ServerConfig>, router: Router, limits: Limits, drain: Drain) -> Self {
-        Self { acceptor: Some(TlsAcceptor::from(tls)), router, limits, drain }
+        Self { tls: Some(tls), challenges: None, router, limits, drain }
     }
 
     /// Connections in the clear.
     pub fn plain(router: Router, limits: Limits, drain: Drain) -> Self {
-        Self { acceptor: None, router, limits, drain }
+        Self { tls: None, challenges: None, router, limits, drain }
+    }
+
+    /// Answers the challenges of certificate authorities too.
+    #[must_use]
+    pub fn with_challenges(self, certificates: Certificates) -> Self {
+        Self { challenges: Some(certificates), ..self }
     }
 
     /// Serves one to its end; `peer` is the client's address. Whatever a client does wrong is its own affair and is not
@@ -72,26 +83,46 @@ impl Connection {
         let activity = Activity::new();
         let service = self.service(peer);
         let stream = Watched::new(Lingering::new(stream), activity.clone());
-        match &self.acceptor {
+        match &self.tls {
             None => self.http1(stream, &activity, service).await,
-            Some(acceptor) => self.https(acceptor, stream, &activity, service).await,
+            Some(tls) => self.https(tls, stream, &activity, service).await,
         }
     }
 
     async fn https<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
-        acceptor: &TlsAcceptor,
+        tls: &Arc<ServerConfig>,
         stream: S,
         activity: &Activity,
         service: Service,
     ) {
         let limit = seconds(self.limits.handshake_s);
-        let Ok(Ok(stream)) = tokio::time::timeout(limit, acceptor.accept(stream)).await else { return };
+        let Ok(Some(stream)) = tokio::time::timeout(limit, self.handshake(tls, stream)).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream, activity, service).await;
         } else {
             self.http1(stream, activity, service).await;
         }
+    }
+
+    /// A visitor's connection; `None` for one that failed, or that was an authority's and is over.
+    async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        tls: &Arc<ServerConfig>,
+        stream: S,
+    ) -> Option<TlsStream<S>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+        let hello = begun.client_hello();
+        let asks = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == tls::acme::ALPN));
+        if !asks {
+            return begun.into_stream(Arc::clone(tls)).await.ok();
+        }
+        let name = hello.server_name()?.to_owned();
+        let proof = self.challenges.as_ref()?.proof(&name).await.ok()?;
+        // RFC 8737, 3: the handshake is the whole answer.
+        let mut answered = begun.into_stream(proof).await.ok()?;
+        let _ = answered.shutdown().await;
+        None
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

@@ -83,3 +83,56 @@ fn secrets_are_shown_neither_in_debug_nor_in_errors() {
     refused("\"hunter2hunter2\"", "12345678", &expect!["line 14: this value must be a string"]);
     refused("\"hunter2hunter2\"", "\"hunter2", &expect!["line 14: invalid basic string, expected `\"`"]);
 }
+
+/// The fixture with another section `[tls]`.
+fn with_tls(section: &str) -> Result<Config, String> {
+    let own = "[tls]\ncertificate_chain = \"chain\"\nprivate_key = \"open sesame\"\n";
+    assert!(CONFIG.contains(own));
+    Config::parse(&CONFIG.replacen(own, section, 1))
+}
+
+const AUTHORITY: &str = r#"
+[tls]
+storage_keys = ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
+[tls.acme]
+names = ["foobar.com"]
+[[tls.acme.authorities]]
+directory = "https://ca.example.com/directory"
+"#;
+
+#[test]
+fn certificates_come_from_one_source_and_it_is_whole() {
+    let acme = with_tls(AUTHORITY).unwrap().tls.acme.unwrap();
+    assert_eq!((acme.names.len(), acme.challenges.len(), acme.authorities.len()), (1, 2, 1));
+    let refused = |section: &str, reason: &Expect| reason.assert_eq(&with_tls(section).unwrap_err());
+    refused("[tls]\n", &expect!["`tls` names no source of certificates: `certificate_chain` or `acme`"]);
+    refused("[tls]\ncertificate_chain = \"\"\n", &expect!["`tls.certificate_chain` needs `tls.private_key`"]);
+    refused(
+        "[tls]\ncertificate_chain = \"\"\nprivate_key = \"\"\ndevelopment_self_signed = true\n",
+        &expect![
+            "`tls` names several sources of certificates: keep one of `certificate_chain`, `acme` and `development_self_signed`"
+        ],
+    );
+    refused(
+        &AUTHORITY.replace("storage_keys", "#"),
+        &expect!["`tls.acme` needs `tls.storage_keys`: `openssl rand -base64 32` makes one"],
+    );
+    refused(
+        &AUTHORITY.replace("https://", "http://"),
+        &expect!["`tls.acme.authorities.directory` must be an address with https://"],
+    );
+    refused(
+        &AUTHORITY.replace("directory =", "profil = \"shortlived\"\ndirectory ="),
+        &expect!["unknown key `tls.acme.authorities.profil`: did you mean `tls.acme.authorities.profile`?"],
+    );
+    refused(
+        &AUTHORITY.replace("storage_keys", "poll_s = 61\nstorage_keys"),
+        &expect!["`tls.poll_s` is 61: it must be from 1 to 60"],
+    );
+    refused(
+        &AUTHORITY.replace("\"foobar.com\"", "\"*.foobar.com\""),
+        &expect![[
+            r#"`tls.acme.names` is "*.foobar.com": write the site's DNS name in lower case, without scheme or port"#
+        ]],
+    );
+}

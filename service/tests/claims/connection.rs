@@ -69,7 +69,14 @@ fn certified() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
         tls::Identity::from_pem(&issued.certificate_chain, &issued.private_key, &[HOST], UnixTime::now())
             .unwrap();
     let client = tls::client::config(authority.certificate_pem(), &tls::ALPN).unwrap();
-    (tls::server::config(&identity).unwrap(), client)
+    (
+        {
+            let presented = tls::Presented::default();
+            presented.set(&[identity]);
+            tls::server::config(&presented, &tls::Tickets::new().unwrap()).unwrap()
+        },
+        client,
+    )
 }
 
 fn request(path: &str) -> Request<Empty<&'static [u8]>> {

@@ -1,6 +1,6 @@
 //! While MySQL is away, slow or refuses, a page says so within two seconds, and works again by itself.
 
-mod door;
+pub(crate) mod door;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_service_started_first_migrates_when_the_database_comes", started_first),
     ("a_wrong_password_is_no_fault_of_the_statement", a_wrong_password_is_no_fault_of_the_statement),
     ("a_certificate_of_another_root_is_refused", a_certificate_of_another_root_is_refused),
+    ("mysql_is_shown_this_machines_certificate_and_judges_it", mysql_judges_this_machines_certificate),
+    ("one_of_two_roots_is_enough_while_they_change", one_of_two_roots_is_enough_while_they_change),
 ];
 
 /// What a visitor may have to wait (issue: 503 within 2 s).
@@ -81,6 +83,31 @@ fn a_certificate_of_another_root_is_refused(fixture: &Fixture) -> anyhow::Result
     let folder = tempfile::tempdir()?;
     let stranger = tls::authority::Authority::open(folder.path())?;
     refused_as_away(fixture, ("ca", stranger.certificate_pem().into()))
+}
+
+/// MySQL verifies what a client shows: a stranger's certificate ends the connection although the password is right.
+fn mysql_judges_this_machines_certificate(fixture: &Fixture) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stranger = tls::authority::Authority::open(folder.path())?.issue(&["www.foobar.com"], 1)?;
+    let shown = [("certificate", stranger.certificate_chain.into()), ("key", stranger.private_key.into())];
+    run(async {
+        let (database, router) = site(&fixture.config(&shown));
+        let migration = tokio::time::timeout(Duration::from_secs(2), database.migrate()).await;
+        ensure!(migration.is_err(), "MySQL took a stranger's certificate");
+        ensure_away(&router).await
+    })
+}
+
+/// A root is replaced by trusting both for a while: no connection is ever refused.
+fn one_of_two_roots_is_enough_while_they_change(fixture: &Fixture) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let next = tls::authority::Authority::open(folder.path())?;
+    let both = format!("{}{}", next.certificate_pem(), fixture.config(&[]).database.ca);
+    run(async {
+        let (database, router) = site(&fixture.config(&[("ca", both.into())]));
+        database.migrate().await;
+        wait_for(&router, "/readyz", StatusCode::OK).await
+    })
 }
 
 /// A login that cannot work is tried again for ever: the operator may repair the database's side of it.

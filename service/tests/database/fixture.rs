@@ -37,16 +37,23 @@ impl Fixture {
 
     /// A configuration with this MySQL, with some keys of `[database]` changed.
     pub(crate) fn config(&self, changes: &[(&str, toml::Value)]) -> Config {
+        let tls = r#"certificate_chain = ""
+            private_key = """#;
+        self.config_with(tls.parse().unwrap(), changes)
+    }
+
+    /// The same with another section `[tls]`.
+    pub(crate) fn config_with(&self, tls: toml::Table, changes: &[(&str, toml::Value)]) -> Config {
         let mut database = self.section.clone();
         database.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let mut table: toml::Table = r#"
             host = "www.foobar.com"
             listen = { http = "127.0.0.1:0", https = "127.0.0.1:0" }
-            tls = { certificate_chain = "", private_key = "" }
             limits = { database_ms = 1000 }
         "#
         .parse()
         .unwrap();
+        table.insert("tls".to_owned(), tls.into());
         table.insert("database".to_owned(), database.into());
         Config::parse(&table.to_string()).unwrap()
     }
@@ -117,9 +124,17 @@ pub(crate) fn site(config: &Config) -> (Database, Router) {
 
 /// Runs a claim on one thread, as the service runs, and not for ever.
 pub(crate) fn run(claim: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    run_for(Duration::from_secs(60), claim)
+}
+
+/// The same with another limit.
+pub(crate) fn run_for(
+    limit: Duration,
+    claim: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let in_time = async { tokio::time::timeout(Duration::from_secs(60), claim).await };
-    runtime.block_on(in_time).context("no end after 60 s")?
+    let in_time = async { tokio::time::timeout(limit, claim).await };
+    runtime.block_on(in_time).with_context(|| format!("no end after {limit:?}"))?
 }
 
 pub(crate) async fn get(router: &Router, path: &str) -> anyhow::Result<(http::response::Parts, String)> {

@@ -7,6 +7,7 @@
 mod accounts;
 mod away;
 mod bad_input;
+mod certificates;
 mod comments;
 mod entrance;
 mod feed;
@@ -24,10 +25,14 @@ use fixture::Fixture;
 /// A claim: what is said, and the proof.
 type Claim = (&'static str, fn(&Fixture) -> anyhow::Result<()>);
 
+/// Set by `cargo xtask test --long`: the claims that take minutes, too.
+const LONG: &str = "BOOTSTACK_TEST_LONG";
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // All use the one schema.
     arguments.test_threads = Some(1);
+    let long = if std::env::var_os(LONG).is_some() { certificates::LONG } else { &[] };
     let claims: Vec<Claim> = [
         migrations::CLAIMS,
         entrance::CLAIMS,
@@ -39,6 +44,8 @@ fn main() {
         feed::CLAIMS,
         bad_input::CLAIMS,
         away::CLAIMS,
+        certificates::CLAIMS,
+        long,
     ]
     .concat();
     let trials = claims.into_iter().map(|(name, prove)| {

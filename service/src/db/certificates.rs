@@ -1,0 +1,232 @@
+//! Tables `certificates`, `acme_accounts`, `acme_orders` and `acme_challenges`: what outlives a machine of its TLS.
+//!
+//! Secrets pass through here sealed. Invariant: a certificate is written only by who holds the host's lease.
+
+use sqlx::FromRow;
+
+use super::{Database, Error};
+
+/// A certificate chain and its sealed key.
+#[derive(Clone, Debug, FromRow)]
+pub struct Certificate {
+    /// Ascending in the order of issue: the newest counts.
+    pub id: u64,
+    /// The directory of the authority that wrote it.
+    pub authority: String,
+    /// PEM, leaf first.
+    pub chain: String,
+    /// The leaf's key.
+    pub sealed_key: Vec<u8>,
+    /// When it was stored, in seconds since 1970.
+    pub created_s: i64,
+}
+
+/// An account at an authority.
+#[derive(Clone, Debug, FromRow)]
+pub struct Account {
+    /// Its address there; `None` before it was made.
+    pub url: Option<String>,
+    /// Its key.
+    pub sealed_key: Vec<u8>,
+    /// The key that is to replace it.
+    pub next_sealed_key: Option<Vec<u8>>,
+}
+
+/// An order that was begun.
+#[derive(Clone, Debug, FromRow)]
+pub struct Order {
+    /// The authority's directory.
+    pub authority: String,
+    /// The order's address there.
+    pub url: String,
+    /// The names, separated by spaces.
+    pub names: String,
+    /// The key that the certificate will be for.
+    pub sealed_key: Vec<u8>,
+}
+
+/// What proves a name.
+#[derive(Clone, Debug, FromRow)]
+pub struct Challenge {
+    /// What the authority asks by.
+    pub token: String,
+    /// The name to prove.
+    pub name: String,
+    /// The answer.
+    pub key_authorization: String,
+}
+
+/// More answers than any order needs are not read.
+const CHALLENGES_MAX: u32 = 500;
+
+impl Database {
+    /// The database's clock in seconds since 1970, and the newest certificate's id (0: none).
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn certificate_generation(&self, host: &str) -> Result<(i64, u64), Error> {
+        let text = "SELECT CAST(UNIX_TIMESTAMP() AS SIGNED), CAST(COALESCE(MAX(id), 0) AS UNSIGNED) FROM certificates \
+                    WHERE host = ?";
+        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_one(pool).await).await
+    }
+
+    /// The newest certificate for a host.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn newest_certificate(&self, host: &str) -> Result<Option<Certificate>, Error> {
+        let text = "SELECT id, authority, chain, sealed_key, \
+                    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) AS SIGNED) AS created_s \
+                    FROM certificates WHERE host = ? ORDER BY id DESC LIMIT 1";
+        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+    }
+
+    /// Stores a certificate and forgets its order, if `holder` still has the lease; `false` if not.
+    ///
+    /// # Errors
+    /// When the database is away; then nothing was stored, or all of it.
+    pub async fn add_certificate(
+        &self,
+        host: &str,
+        holder: &str,
+        authority: &str,
+        chain: &str,
+        sealed_key: &[u8],
+    ) -> Result<bool, Error> {
+        // One statement reads the lease and writes the row: no other machine comes between.
+        let text = "INSERT INTO certificates (host, authority, chain, sealed_key) SELECT ?, ?, ?, ? FROM renewals \
+                    WHERE host = ? AND holder = ?";
+        let stored = self
+            .ask(async |pool| {
+                let mut transaction = pool.begin().await?;
+                let insert = sqlx::query(text).bind(host).bind(authority).bind(chain).bind(sealed_key);
+                let rows = insert.bind(host).bind(holder).execute(&mut *transaction).await?.rows_affected();
+                let forget = sqlx::query("DELETE FROM acme_orders WHERE host = ?").bind(host);
+                if rows == 1 {
+                    forget.execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                Ok(rows)
+            })
+            .await?;
+        Ok(stored == 1)
+    }
+
+    /// The account at an authority.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn acme_account(&self, authority: &str) -> Result<Option<Account>, Error> {
+        let text = "SELECT url, sealed_key, next_sealed_key FROM acme_accounts WHERE authority = ?";
+        self.ask(async |pool| sqlx::query_as(text).bind(authority).fetch_optional(pool).await).await
+    }
+
+    /// Keeps a new account's key, unless there is one. The one that counts is read afterwards.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn add_acme_account(&self, authority: &str, sealed_key: &[u8]) -> Result<(), Error> {
+        let text = "INSERT IGNORE INTO acme_accounts (authority, sealed_key) VALUES (?, ?)";
+        self.ask(async |pool| sqlx::query(text).bind(authority).bind(sealed_key).execute(pool).await).await?;
+        Ok(())
+    }
+
+    /// Notes under which address the authority knows the account; `None`: not any more.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn set_acme_account_url(&self, authority: &str, url: Option<&str>) -> Result<(), Error> {
+        let text = "UPDATE acme_accounts SET url = ? WHERE authority = ?";
+        self.ask(async |pool| sqlx::query(text).bind(url).bind(authority).execute(pool).await).await?;
+        Ok(())
+    }
+
+    /// Keeps the key that is to replace the account's; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn set_next_account_key(&self, authority: &str, sealed: Option<&[u8]>) -> Result<(), Error> {
+        let text = "UPDATE acme_accounts SET next_sealed_key = ? WHERE authority = ?";
+        self.ask(async |pool| sqlx::query(text).bind(sealed).bind(authority).execute(pool).await).await?;
+        Ok(())
+    }
+
+    /// The key that was to replace the account's has done so.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn take_next_account_key(&self, authority: &str) -> Result<(), Error> {
+        let text = "UPDATE acme_accounts SET sealed_key = next_sealed_key, next_sealed_key = NULL \
+                    WHERE authority = ? AND next_sealed_key IS NOT NULL";
+        self.ask(async |pool| sqlx::query(text).bind(authority).execute(pool).await).await?;
+        Ok(())
+    }
+
+    /// The order that was begun for a host.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn acme_order(&self, host: &str) -> Result<Option<Order>, Error> {
+        let text = "SELECT authority, url, names, sealed_key FROM acme_orders WHERE host = ?";
+        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+    }
+
+    /// Keeps an order, in place of another.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn set_acme_order(&self, host: &str, order: &Order) -> Result<(), Error> {
+        let text =
+            "REPLACE INTO acme_orders (host, authority, url, names, sealed_key) VALUES (?, ?, ?, ?, ?)";
+        self.ask(async |pool| {
+            let insert = sqlx::query(text).bind(host).bind(&order.authority).bind(&order.url);
+            insert.bind(&order.names).bind(&order.sealed_key).execute(pool).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the order of a host.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn forget_acme_order(&self, host: &str) -> Result<(), Error> {
+        let text = "DELETE FROM acme_orders WHERE host = ?";
+        self.ask(async |pool| sqlx::query(text).bind(host).execute(pool).await).await?;
+        Ok(())
+    }
+
+    /// Every answer that machines may have to give now.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn acme_challenges(&self) -> Result<Vec<Challenge>, Error> {
+        let text =
+            "SELECT token, name, key_authorization FROM acme_challenges ORDER BY created_at DESC LIMIT ?";
+        self.ask(async |pool| sqlx::query_as(text).bind(CHALLENGES_MAX).fetch_all(pool).await).await
+    }
+
+    /// Lays out the answer to a challenge.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn add_acme_challenge(&self, host: &str, challenge: &Challenge) -> Result<(), Error> {
+        let text = "REPLACE INTO acme_challenges (token, host, name, key_authorization) VALUES (?, ?, ?, ?)";
+        self.ask(async |pool| {
+            let insert = sqlx::query(text).bind(&challenge.token).bind(host).bind(&challenge.name);
+            insert.bind(&challenge.key_authorization).execute(pool).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes away the answers of a host's orders.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn forget_acme_challenges(&self, host: &str) -> Result<(), Error> {
+        let text = "DELETE FROM acme_challenges WHERE host = ?";
+        self.ask(async |pool| sqlx::query(text).bind(host).execute(pool).await).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Table `renewals`: which machine works on a host's certificate, and when somebody shall look again.
+//!
+//! A lease, not MySQL's named lock: a machine that was cut off holds a named lock as long as its connection seems to live,
+//! which may be hours, but a lease for seconds. Times are the database's own, so machines need not agree on theirs.
+//! Invariant: of all machines, at most one holds a host's lease.
+
+use sqlx::FromRow;
+
+use super::{Database, Error};
+
+/// How things stand with a host's certificate.
+#[derive(Clone, Debug, Default, FromRow, PartialEq, Eq)]
+pub struct Renewal {
+    /// Attempts that failed since the last that did not.
+    pub failures: u32,
+    /// Why the last one failed; `None` after a success.
+    pub last_error: Option<String>,
+    /// When a certificate was had last, in seconds since 1970.
+    pub last_renewal_s: Option<i64>,
+    /// When somebody looks again, in seconds since 1970.
+    pub next_attempt_s: i64,
+    /// What an operator wants: see the migration.
+    pub wish: String,
+}
+
+const COLUMNS: &str = "failures, last_error, \
+    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', last_renewal) AS SIGNED) AS last_renewal_s, \
+    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', next_attempt) AS SIGNED) AS next_attempt_s, wish";
+
+impl Database {
+    /// How things stand; `None` before the first attempt.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn renewal(&self, host: &str) -> Result<Option<Renewal>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM renewals WHERE host = ?");
+        let text = sqlx::AssertSqlSafe(text);
+        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+    }
+
+    /// Takes the lease if an attempt is due and nobody holds it; `false` otherwise.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn take_lease(&self, host: &str, holder: &str, lease_s: u32) -> Result<bool, Error> {
+        let text = "UPDATE renewals SET holder = ?, lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
+                    WHERE host = ? AND lease_until <= UTC_TIMESTAMP(6) AND next_attempt <= UTC_TIMESTAMP(6)";
+        let taken = self
+            .ask(async |pool| {
+                sqlx::query("INSERT IGNORE INTO renewals (host) VALUES (?)").bind(host).execute(pool).await?;
+                let update = sqlx::query(text).bind(holder).bind(lease_s).bind(host);
+                Ok(update.execute(pool).await?.rows_affected())
+            })
+            .await?;
+        Ok(taken == 1)
+    }
+
+    /// Keeps a lease for another while; `false` if it was lost.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn extend_lease(&self, host: &str, holder: &str, lease_s: u32) -> Result<bool, Error> {
+        let text = "UPDATE renewals SET lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
+                    WHERE host = ? AND holder = ?";
+        let kept = self
+            .ask(async |pool| sqlx::query(text).bind(lease_s).bind(host).bind(holder).execute(pool).await)
+            .await?;
+        Ok(kept.rows_affected() == 1)
+    }
+
+    /// Gives the lease back after a success: the failures and the wish are over.
+    ///
+    /// # Errors
+    /// When the database is away; the lease then runs out by itself.
+    pub async fn renewal_succeeded(
+        &self,
+        host: &str,
+        holder: &str,
+        next_s: i64,
+        renewed: bool,
+    ) -> Result<(), Error> {
+        let text = "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = 0, \
+                    last_error = NULL, wish = '', next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND, \
+                    last_renewal = IF(?, UTC_TIMESTAMP(6), last_renewal) WHERE host = ? AND holder = ?";
+        self.ask(async |pool| {
+            sqlx::query(text).bind(next_s).bind(renewed).bind(host).bind(holder).execute(pool).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Gives the lease back after a failure.
+    ///
+    /// # Errors
+    /// When the database is away; the lease then runs out by itself.
+    pub async fn renewal_failed(
+        &self,
+        host: &str,
+        holder: &str,
+        next_s: i64,
+        error: &str,
+    ) -> Result<(), Error> {
+        let text = "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = failures + 1, \
+                    last_error = ?, next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
+                    WHERE host = ? AND holder = ?";
+        let error: String = error.chars().take(1000).collect();
+        self.ask(async |pool| {
+            sqlx::query(text).bind(&error).bind(next_s).bind(host).bind(holder).execute(pool).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Says what an operator wants, at the next look of any machine: `renew`, `replace` or `roll`.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn wish_renewal(&self, host: &str, wish: &str) -> Result<(), Error> {
+        let text = "INSERT INTO renewals (host, wish) VALUES (?, ?) AS new ON DUPLICATE KEY UPDATE \
+                    wish = new.wish, next_attempt = UTC_TIMESTAMP(6)";
+        self.ask(async |pool| sqlx::query(text).bind(host).bind(wish).execute(pool).await).await?;
+        Ok(())
+    }
+}

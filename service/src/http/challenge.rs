@@ -1,0 +1,30 @@
+//! `/.well-known/acme-challenge/TOKEN`: what a certificate authority asks to see that the name is ours (http-01).
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use super::Site;
+use crate::certificates::Unanswered;
+use crate::log::chain;
+
+type Answer = Result<([(http::HeaderName, &'static str); 1], String), StatusCode>;
+
+pub(super) fn routes() -> Router<Site> {
+    // As the protocol writes it: RFC 8555, 8.3.
+    Router::new().route("/.well-known/acme-challenge/{token}", get(answer))
+}
+
+async fn answer(State(site): State<Site>, Path(token): Path<String>) -> Answer {
+    let certificates = site.certificates.as_ref().ok_or(StatusCode::NOT_FOUND)?;
+    match certificates.answer(&token).await {
+        Ok(text) => Ok(([(CONTENT_TYPE, "application/octet-stream")], text)),
+        Err(Unanswered::Unknown) => Err(StatusCode::NOT_FOUND),
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "an authority's question was not answered");
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Certificates from a real authority (Pebble, strict, refusing one nonce in twenty), for machines that share a MySQL.
+//!
+//! A machine is the whole service on sockets of its own, on this thread; to kill it is to drop it between two steps.
+//! Simulated time is the database's: who moves a row's date moves all machines.
+
+mod authority;
+mod claims;
+mod failures;
+mod load;
+mod machine;
+mod operator;
+mod sites;
+mod tickets;
+
+use crate::Claim;
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("before_a_certificate_only_challenges_and_health_are_answered", claims::before_a_certificate),
+    ("machines_that_start_together_order_once_and_any_answers", claims::one_order),
+    ("a_session_of_one_machine_resumes_at_another", tickets::a_session_of_one_machine_resumes_at_another),
+    ("an_order_of_a_dead_machine_is_finished_by_another", claims::an_order_is_inherited),
+    ("an_authority_that_is_down_costs_nothing_until_it_is_back", failures::an_authority_is_down),
+    ("a_wrong_answer_is_told_and_mended", failures::a_wrong_answer_is_told_and_mended),
+    ("a_second_authority_takes_over", failures::a_second_authority_takes_over),
+    ("a_replaced_certificate_is_revoked_and_the_account_gets_another_key", operator::replace_and_roll),
+    ("a_wrong_clock_neither_orders_nor_refuses", failures::a_wrong_clock),
+    ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),
+];
+
+/// What takes minutes.
+pub(crate) const LONG: &[Claim] = &[
+    ("twenty_renewals_fail_no_request", load::twenty_renewals_fail_no_request),
+    ("a_certificate_is_renewed_at_two_thirds_of_its_life", claims::two_thirds),
+    ("ten_thousand_broken_handshakes_leave_nothing", sites::broken_handshakes_leave_nothing),
+    ("pebble_as_it_comes_with_its_delays_is_borne", claims::pebble_with_delays),
+];
