@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use ::image::machine::Credential;
 use ::image::{Layout, Stack};
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use tls::authority::{Authority, Issued, MAX_DAYS};
 
@@ -25,6 +27,7 @@ pub(crate) struct Site {
     host: String,
     authority: Authority,
     password: String,
+    storage_key: String,
 }
 
 /// Where a web machine (or the service on the host) listens and finds its database.
@@ -62,7 +65,8 @@ impl Site {
         Ok(Self {
             host: stack.host.clone(),
             authority: Authority::open(&folder.join("ca"))?,
-            password: password(&folder.join("db-password"))?,
+            password: kept(&folder.join("db-password"), random_hex)?,
+            storage_key: kept(&folder.join("storage-key"), random_key)?,
         })
     }
 
@@ -92,19 +96,34 @@ impl Site {
         let config = Config {
             host: &self.host,
             listen: Listen { http: places.http, https: places.https, public_port: places.public_port },
-            tls: Tls { certificate_chain: &issued.certificate_chain, private_key: &issued.private_key },
-            database: self.database(places.database_host, places.database_port),
+            tls: Tls {
+                certificate_chain: &issued.certificate_chain,
+                private_key: &issued.private_key,
+                storage_keys: [&self.storage_key],
+            },
+            database: self.database(places.database_host, places.database_port)?,
         };
         Ok(toml::to_string(&config)?.into_bytes())
     }
 
     /// The section `[database]` alone, for tests that need no site.
     pub(crate) fn database_config(&self, host: &str, port: u16) -> Result<Vec<u8>> {
-        Ok(toml::to_string(&self.database(host, port))?.into_bytes())
+        Ok(toml::to_string(&self.database(host, port)?)?.into_bytes())
     }
 
-    fn database<'a>(&'a self, host: &'a str, port: u16) -> Database<'a> {
-        Database { host, port, name: DATABASE, user: DATABASE, password: &self.password, ca: self.root() }
+    /// Both ends show a certificate of the same CA.
+    fn database<'a>(&'a self, host: &'a str, port: u16) -> Result<Database<'a>> {
+        let shown = self.authority.issue(&[&self.host], MAX_DAYS)?;
+        Ok(Database {
+            host,
+            port,
+            name: DATABASE,
+            user: DATABASE,
+            password: &self.password,
+            ca: self.root(),
+            certificate: shown.certificate_chain,
+            key: shown.private_key,
+        })
     }
 
     /// What the db machine is given at boot.
@@ -142,6 +161,8 @@ struct Listen<'a> {
 struct Tls<'a> {
     certificate_chain: &'a str,
     private_key: &'a str,
+    /// Machines that share it resume each other's sessions.
+    storage_keys: [&'a str; 1],
 }
 
 #[derive(Serialize)]
@@ -152,6 +173,8 @@ struct Database<'a> {
     user: &'a str,
     password: &'a str,
     ca: &'a str,
+    certificate: String,
+    key: String,
 }
 
 fn private_folder(folder: &Path) -> Result<()> {
@@ -160,23 +183,32 @@ fn private_folder(folder: &Path) -> Result<()> {
         .with_context(|| format!("cannot restrict {}", folder.display()))
 }
 
-/// The kept password, or a new one. It stays the same for a volume's life, though a new one would be taken up too.
-fn password(path: &Path) -> Result<String> {
+/// The kept secret, or a new one. It stays the same for a volume's life, though a new password would be taken up too.
+fn kept(path: &Path, make: impl Fn() -> Result<String>) -> Result<String> {
     match fs::read_to_string(path) {
         Ok(kept) => return Ok(kept.trim().to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-    let password = random_hex()?;
-    write_secret(path, password.as_bytes())?;
-    Ok(password)
+    let secret = make()?;
+    write_secret(path, secret.as_bytes())?;
+    Ok(secret)
 }
 
 fn random_hex() -> Result<String> {
-    let mut bytes = [0; PASSWORD_BYTES];
+    Ok(random::<PASSWORD_BYTES>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// As `openssl rand -base64 32` makes one: what seals secrets in the database.
+fn random_key() -> Result<String> {
+    Ok(STANDARD.encode(random::<32>()?))
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
     source.read_exact(&mut bytes).context("cannot read /dev/urandom")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -207,7 +239,9 @@ mod tests {
         assert_eq!(first.password().len(), 2 * PASSWORD_BYTES);
         let mode =
             |name: &str| fs::metadata(folder.path().join("data").join(name)).unwrap().permissions().mode();
-        assert_eq!((mode("") & 0o777, mode("db-password") & 0o777), (0o700, 0o600));
+        let modes = ["", "db-password", "storage-key"].map(|name| mode(name) & 0o777);
+        assert_eq!(modes, [0o700, 0o600, 0o600]);
+        tls::seal::StorageKey::from_base64([first.storage_key.as_str()]).unwrap();
     }
 
     #[test]
