@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build;
+mod cert;
 mod check;
 mod dev;
 mod down;
@@ -44,6 +45,7 @@ enum Verb {
     Test(test::Test),
     Check(check::Check),
     Bench(bench::Bench),
+    Cert(cert::Cert),
 }
 
 impl Verb {
@@ -56,6 +58,7 @@ impl Verb {
             Self::Test(verb) => verb.run(),
             Self::Check(verb) => verb.run(),
             Self::Bench(verb) => verb.run(),
+            Self::Cert(verb) => verb.run(),
         }
     }
 }
