@@ -128,6 +128,15 @@ pub(super) const NEEDS: &[Need] = &[
         probe: |_| one_of(&["/sbin/mke2fs", "/usr/sbin/mke2fs"]),
     },
     Need {
+        name: "pebble",
+        why: "is the certificate authority that the tests order certificates from",
+        purpose: Purpose::Judge,
+        debian: &["pebble"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| one_of(&["/usr/bin/pebble"]).and_then(|()| one_of(&["/usr/bin/pebble-challtestsrv"])),
+    },
+    Need {
         name: "rustfmt and clippy",
         why: "judge the source",
         purpose: Purpose::Judge,
