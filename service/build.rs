@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+/// What the feature `bench` adds.
+const MEGABYTE: &str = "megabyte.bin";
+
 fn main() {
     println!("cargo::rerun-if-changed=assets");
     // `sqlx::migrate!` embeds the folder, and cannot tell cargo about new files itself.
@@ -16,6 +19,11 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("&[\n");
     for file in sorted(Path::new("assets")) {
+        table.push_str(&entry(&file, &out));
+    }
+    if std::env::var_os("CARGO_FEATURE_BENCH").is_some() {
+        let file = out.join(MEGABYTE);
+        fs::write(&file, noise()).expect("the output folder is writable");
         table.push_str(&entry(&file, &out));
     }
     table.push_str("]\n");
@@ -52,7 +60,7 @@ fn entry(file: &Path, out: &Path) -> String {
 /// `site.css` becomes `/assets/site.0123456789ab.css`. Files that are asked for by a fixed name keep it.
 fn served_path(name: &str, hash: &str) -> String {
     match name.rsplit_once('.') {
-        Some((stem, extension)) if name != "robots.txt" => {
+        Some((stem, extension)) if name != "robots.txt" && name != MEGABYTE => {
             format!("/assets/{stem}.{}.{extension}", &hash[..12])
         }
         _ => format!("/{name}"),
@@ -61,6 +69,7 @@ fn served_path(name: &str, hash: &str) -> String {
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("bin") => "application/octet-stream",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("png") => "image/png",
@@ -91,6 +100,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).expect("writing to memory");
     encoder.finish().expect("writing to memory")
+}
+
+/// A million bytes that do not compress.
+fn noise() -> Vec<u8> {
+    let blocks = (0..31_250_u32).flat_map(|block| Sha256::digest(block.to_le_bytes()));
+    blocks.collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -23,13 +23,32 @@ const TARGET: &str = "x86_64-unknown-hermit";
 /// The package and its binary.
 const SERVICE: &str = "service";
 
+/// What the application is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The site.
+    Site,
+    /// `cargo xtask bench net`: the site, and a file of 1 MB to download.
+    Bench,
+}
+
+impl Purpose {
+    /// The part of the build that it is.
+    fn part(self) -> &'static str {
+        match self {
+            Self::Site => "application",
+            Self::Bench => "application-bench",
+        }
+    }
+}
+
 /// Builds the application, unless it is built already, and returns the stripped ELF file. The same file with its
 /// symbols lies beside it, with `.debug` added to its name.
 ///
 /// # Errors
 /// When a port does not apply or the service does not compile for the guest.
-pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path) -> Result<PathBuf> {
-    let step = progress::start("application");
+pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path, purpose: Purpose) -> Result<PathBuf> {
+    let step = progress::start(purpose.part());
     let ports = port::all(layout)?;
     for port in &ports {
         step.update(port.title());
@@ -37,18 +56,27 @@ pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path) -> Result<Pa
     }
     let workspace = workspace::generate(layout, &ports)?;
     step.update("compiling");
-    let binary = compile(layout, toolchain, &workspace, kernel)?;
+    let binary = compile(layout, toolchain, &workspace, kernel, purpose)?;
     check_lock(layout, &workspace)?;
-    let application = strip(layout, toolchain, &binary)?;
+    let application = strip(layout, toolchain, &binary, purpose)?;
     step.done(progress::size(fs::metadata(&application)?.len()));
     Ok(application)
 }
 
-fn compile(layout: &Layout, toolchain: &Toolchain, workspace: &Path, kernel: &Path) -> Result<PathBuf> {
+fn compile(
+    layout: &Layout,
+    toolchain: &Toolchain,
+    workspace: &Path,
+    kernel: &Path,
+    purpose: Purpose,
+) -> Result<PathBuf> {
     let target = layout.build("guest");
     let mut cargo = toolchain.cargo();
     cargo.current_dir(workspace).args(["rustc", "--release", "--target", TARGET, "--package", SERVICE]);
     cargo.args(["--bin", SERVICE]).arg("--target-dir").arg(&target);
+    if purpose == Purpose::Bench {
+        cargo.args(["--features", "service/bench"]);
+    }
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=compiler-builtins-mem"]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(layout, toolchain).join("\u{1f}"));
     cargo.env("CARGO_TARGET_X86_64_UNKNOWN_HERMIT_LINKER", toolchain.tool("ld.lld"));
@@ -82,8 +110,8 @@ fn check_lock(layout: &Layout, workspace: &Path) -> Result<()> {
 }
 
 /// The binary with its symbols, and without: only the latter goes into an image.
-fn strip(layout: &Layout, toolchain: &Toolchain, binary: &Path) -> Result<PathBuf> {
-    let application = layout.build("application").join(SERVICE);
+fn strip(layout: &Layout, toolchain: &Toolchain, binary: &Path, purpose: Purpose) -> Result<PathBuf> {
+    let application = layout.build(purpose.part()).join(SERVICE);
     let content = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     layout::replace_with(&application.with_extension("debug"), &content)?;
     let stamp = application.with_extension("made-of");

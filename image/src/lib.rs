@@ -20,6 +20,7 @@ pub mod stack;
 pub mod toolchain;
 pub mod wait;
 pub mod web;
+pub mod yardstick;
 
 pub use layout::Layout;
 pub use stack::Stack;

@@ -82,6 +82,14 @@ pub fn assemble(layout: &Layout, loader: &Loader, application: &Path) -> Result<
     Ok(image)
 }
 
+/// The application alone, sealed at `to`, for a machine that QEMU boots directly.
+///
+/// # Errors
+/// When the application cannot be read, or `to` cannot be written.
+pub fn seal_application(application: &Path, to: &Path) -> Result<()> {
+    layout::replace_with(to, &sealed(application)?)
+}
+
 /// The application's file with the seal that the loader asks for.
 fn sealed(application: &Path) -> Result<Vec<u8>> {
     let mut bytes = Content::File(application.to_owned()).read()?;

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 mod boot;
 mod figures;
+mod net;
 
 /// Measure
 #[derive(Debug, Args)]
@@ -18,12 +19,14 @@ pub(crate) struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     Boot(boot::Boots),
+    Net(net::Net),
 }
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
         match &self.what {
             What::Boot(boots) => boots.run(),
+            What::Net(net) => net.run(),
         }
     }
 }

@@ -92,7 +92,7 @@ fn web_parts(layout: &Layout) -> Result<Web> {
     let toolchain = toolchain::find(layout)?;
     let loader = loader::build(layout, &toolchain)?;
     let kernel = kernel::build(layout, &toolchain)?;
-    let application = guest::build(layout, &toolchain, &kernel)?;
+    let application = guest::build(layout, &toolchain, &kernel, guest::Purpose::Site)?;
     let image = web::assemble(layout, &loader, &application)?;
     Ok(Web { image })
 }

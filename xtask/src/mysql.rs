@@ -2,6 +2,7 @@
 //!
 //! Invariant: it is told to shut down when its handle is dropped, and waited for.
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -35,6 +36,17 @@ impl Mysql {
         folder: &Path,
         port: u16,
     ) -> Result<Self> {
+        Self::start_at(layout, policy, site, folder, (Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// The same at another address of this host: only within a network namespace that nobody else reaches.
+    pub(crate) fn start_at(
+        layout: &Layout,
+        policy: Policy,
+        site: &Site,
+        folder: &Path,
+        (address, port): (Ipv4Addr, u16),
+    ) -> Result<Self> {
         let mysqld = prepare(layout, policy)?;
         let step = progress::start("MySQL on this host");
         if !folder.join("data").exists() {
@@ -44,10 +56,12 @@ impl Mysql {
         let log = folder.join("mysqld.log");
         let mut command = mysqld.serve(folder, port, site.password(), &certificates)?;
         let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+        // The last one counts.
+        command.arg(format!("--bind-address={address}"));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let mut mysql = Self(command.spawn().context("cannot start mysqld")?);
         mysql.await_ready(&log)?;
-        step.done(format!("127.0.0.1:{port}"));
+        step.done(format!("{address}:{port}"));
         Ok(mysql)
     }
 

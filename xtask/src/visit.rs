@@ -33,10 +33,15 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// A visitor of `host` who finds it at this port of 127.0.0.1 and trusts `root` (PEM) only.
     pub(crate) fn new(host: &str, port: u16, root: &str) -> Result<Self> {
+        Self::at(host, (Ipv4Addr::LOCALHOST, port).into(), root)
+    }
+
+    /// The same at any address.
+    pub(crate) fn at(host: &str, address: SocketAddr, root: &str) -> Result<Self> {
         let name =
             ServerName::try_from(host.to_owned()).with_context(|| format!("{host:?} is no host name"))?;
         let config = tls::client::config(root, &[b"http/1.1"])?;
-        Ok(Self { address: (Ipv4Addr::LOCALHOST, port).into(), name, config })
+        Ok(Self { address, name, config })
     }
 
     /// The status of the answer to `GET path` by somebody who has `waited` so long already: each attempt may add an eighth,

@@ -153,17 +153,9 @@ impl Builder {
             fs::create_dir_all(folder.join(mount_point))?;
         }
         fs::write(folder.join("usr/share/bootstack/mysql-version"), format!("{}\n", self.mysql_version))?;
-        layout::replace(erofs, |path| self.erofs(&folder, path))?;
+        layout::replace(erofs, |path| root::erofs(&self.tools, &folder, path, ROOT_UUID, epoch_s()))?;
         step.done(progress::size(fs::metadata(erofs)?.len()));
         Ok(())
-    }
-
-    /// lz4hc is the quickest to read; clusters of 64 KiB make it a third smaller than 4 KiB do.
-    fn erofs(&self, folder: &Path, path: &Path) -> Result<()> {
-        let mut mkfs = self.tools.program("usr/bin/mkfs.erofs");
-        mkfs.args(["--quiet", "--all-root", "-x-1", "-zlz4hc,9", "-C65536"]);
-        mkfs.arg(format!("-T{}", epoch_s())).arg(format!("-U{ROOT_UUID}")).arg(path).arg(folder);
-        command::run(&mut mkfs)
     }
 
     fn disk(&self, kernel: &[u8], initrd: &[u8], erofs: &Path) -> Result<Disk> {
@@ -230,7 +222,13 @@ fn mysql_version(lock: &Lock) -> Result<String> {
     Ok(version.split(['-', '+', '~']).next().unwrap_or_default().to_owned())
 }
 
-fn only_entry(folder: &Path) -> Result<String> {
+/// Debian's kernel in the unpacked packages, for QEMU to start by itself.
+pub(crate) fn unpacked_linux(guest: &Tree, tools: &Tree, scratch: &Path) -> Result<Vec<u8>> {
+    let release = only_entry(&guest.root().join("usr/lib/modules"))?;
+    linux::uncompressed(&read(&guest.root().join("boot").join(format!("vmlinuz-{release}")))?, tools, scratch)
+}
+
+pub(crate) fn only_entry(folder: &Path) -> Result<String> {
     let mut entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let entry = entries.next().with_context(|| format!("{} is empty", folder.display()))??;
     entry.file_name().into_string().ok().with_context(|| format!("{} is no text", entry.path().display()))

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::Layout;
-use crate::debian::Lock;
+use crate::debian::{Lock, Use};
 
 /// The code that decides what the image looks like.
 const BUILDERS: [&str; 8] = [
@@ -24,7 +24,8 @@ const BUILDERS: [&str; 8] = [
 /// Digest of the packages, the machine's own files, the code and the time stamp that is put on files.
 pub(super) fn digest(layout: &Layout, lock: &Lock, epoch_s: u64) -> Result<String> {
     let mut hash = Sha256::new();
-    hash.update(lock.digest());
+    hash.update(lock.digest_of(Use::Guest));
+    hash.update(lock.digest_of(Use::Tool));
     hash.update(epoch_s.to_le_bytes());
     BUILDERS.iter().for_each(|source| hash.update(source));
     add(&mut hash, &layout.root().join("image/linux"))?;

@@ -17,7 +17,11 @@ mod uki;
 mod volume;
 
 pub use build::{DbImage, build};
+pub(crate) use build::{only_entry, unpacked_linux};
 pub use credentials::place_credentials;
+pub(crate) use initrd::Archive;
+pub(crate) use modules::{Modules, uncompressed};
 pub use mysqld::{Certificates, Mysqld};
+pub(crate) use root::{erofs, overlay as copy_over};
 pub use tree::{Tree, host_tree};
 pub use volume::make_volume;

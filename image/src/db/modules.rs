@@ -13,7 +13,7 @@ use super::tree::Tree;
 use crate::command;
 
 /// The modules of one kernel.
-pub(super) struct Modules {
+pub(crate) struct Modules {
     folder: PathBuf,
     /// Path of each module below the folder, with the paths of those it needs, nearest first.
     needs: BTreeMap<String, Vec<String>>,
@@ -21,7 +21,7 @@ pub(super) struct Modules {
 
 impl Modules {
     /// Reads the modules of the kernel `release` in the unpacked packages.
-    pub(super) fn read(guest: &Tree, release: &str, scratch: &Path) -> Result<Self> {
+    pub(crate) fn read(guest: &Tree, release: &str, scratch: &Path) -> Result<Self> {
         let mut depmod = guest.program("usr/sbin/depmod");
         depmod.arg("--basedir").arg(guest.root()).arg("--outdir").arg(scratch).arg(release);
         depmod.arg("--moduledir").arg("/usr/lib/modules");
@@ -33,7 +33,7 @@ impl Modules {
     }
 
     /// The paths of `names` and of what they need, in an order in which they can be loaded.
-    pub(super) fn closure(&self, names: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn closure(&self, names: &[String]) -> Result<Vec<String>> {
         let mut ordered: Vec<String> = Vec::new();
         for name in names {
             let path = self.find(name)?;
@@ -58,7 +58,7 @@ impl Modules {
     }
 
     /// The bytes of the module at `path`, uncompressed.
-    pub(super) fn content(&self, tools: &Tree, path: &str) -> Result<Vec<u8>> {
+    pub(crate) fn content(&self, tools: &Tree, path: &str) -> Result<Vec<u8>> {
         let file = self.folder.join(path);
         if !path.ends_with(".xz") {
             return fs::read(&file).with_context(|| format!("cannot read {}", file.display()));
@@ -68,7 +68,7 @@ impl Modules {
     }
 
     /// Puts `paths` below the root file system `to`, with the indices that modprobe reads.
-    pub(super) fn install(
+    pub(crate) fn install(
         &self,
         paths: &[String],
         guest: &Tree,
@@ -94,7 +94,7 @@ impl Modules {
 }
 
 /// The name of a module without its compression.
-pub(super) fn uncompressed(path: &str) -> &str {
+pub(crate) fn uncompressed(path: &str) -> &str {
     path.strip_suffix(".xz").unwrap_or(path)
 }
 

@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::contents::Contents;
+use super::tree::Tree;
+use crate::command;
 
 /// Copies what `contents` keeps of the unpacked packages `from` into `to`.
 pub(super) fn copy_kept(from: &Path, to: &Path, contents: &Contents) -> Result<()> {
@@ -23,8 +25,17 @@ pub(super) fn copy_kept(from: &Path, to: &Path, contents: &Contents) -> Result<(
 }
 
 /// Copies the whole folder `from` into `to`, over what is there.
-pub(super) fn overlay(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn overlay(from: &Path, to: &Path) -> Result<()> {
     copy(from, to, "", &|_, _| true)
+}
+
+/// Writes `folder` as a file system to `path`. lz4hc is the quickest to read; clusters of 64 KiB make it a third smaller
+/// than 4 KiB do.
+pub(crate) fn erofs(tools: &Tree, folder: &Path, path: &Path, uuid: &str, epoch_s: u64) -> Result<()> {
+    let mut mkfs = tools.program("usr/bin/mkfs.erofs");
+    mkfs.args(["--quiet", "--all-root", "-x-1", "-zlz4hc,9", "-C65536"]);
+    mkfs.arg(format!("-T{epoch_s}")).arg(format!("-U{uuid}")).arg(path).arg(folder);
+    command::run(&mut mkfs)
 }
 
 fn copy(from: &Path, to: &Path, folder: &str, keeps: &dyn Fn(&str, &str) -> bool) -> Result<()> {

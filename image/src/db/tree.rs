@@ -32,7 +32,7 @@ pub fn host_tree(layout: &Layout, policy: Policy) -> Result<Tree> {
 
 impl Tree {
     /// Unpacks the packages of one use.
-    pub(super) fn unpack(layout: &Layout, lock: &Lock, r#use: Use) -> Result<Self> {
+    pub(crate) fn unpack(layout: &Layout, lock: &Lock, r#use: Use) -> Result<Self> {
         let name = format!("{use:?}").to_lowercase();
         let root = layout.build("db").join(format!("{name}-{}", &lock.digest_of(r#use)[..16]));
         if !root.exists() {
@@ -45,7 +45,7 @@ impl Tree {
     }
 
     /// The same tree, its programs also finding the libraries of `other`.
-    pub(super) fn over(mut self, other: &Self) -> Self {
+    pub(crate) fn over(mut self, other: &Self) -> Self {
         self.below.push(other.root.clone());
         self
     }

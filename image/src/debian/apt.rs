@@ -29,12 +29,17 @@ struct Apt {
 pub(super) fn resolve(layout: &Layout, wanted: &Wanted, mirror: &Mirror) -> Result<Lock> {
     let apt = Apt::prepare(layout, wanted)?;
     let addresses = apt.update(wanted, mirror)?;
-    let guest: BTreeSet<String> =
-        apt.choose(&[&wanted.guest])?.into_iter().map(|choice| choice.file).collect();
-    let all = apt.choose(&[&wanted.guest, &wanted.tools])?;
+    let files = |choices: Vec<Choice>| choices.into_iter().map(|choice| choice.file).collect::<BTreeSet<_>>();
+    let guest = files(apt.choose(&[&wanted.guest])?);
+    let tools = files(apt.choose(&[&wanted.guest, &wanted.tools])?);
+    let all = apt.choose(&[&wanted.guest, &wanted.tools, &wanted.bench])?;
     let suites = apt.suites(&all)?;
     let package = |choice: Choice| {
-        let r#use = if guest.contains(&choice.file) { Use::Guest } else { Use::Tool };
+        let r#use = match &choice.file {
+            file if guest.contains(file) => Use::Guest,
+            file if tools.contains(file) => Use::Tool,
+            _ => Use::Bench,
+        };
         choice.package(&addresses, &suites, r#use)
     };
     let mut packages = all.into_iter().map(package).collect::<Result<Vec<_>>>()?;

@@ -18,6 +18,8 @@ pub enum Use {
     Guest,
     /// It runs on the host while the image is built.
     Tool,
+    /// It is unpacked into the yardstick of `cargo xtask bench net`.
+    Bench,
 }
 
 /// One package at one version.

@@ -22,6 +22,8 @@ pub struct Wanted {
     pub guest: Vec<String>,
     /// What builds the image.
     pub tools: Vec<String>,
+    /// What only the yardstick of `cargo xtask bench net` needs.
+    pub bench: Vec<String>,
     /// Packages that count as present, although nobody brings them.
     pub without: Vec<String>,
 }

@@ -4,7 +4,7 @@
 //! in the machine's folder and sees only the short names that `names` gives (spaces, commas and long paths of the
 //! host therefore cannot break an option).
 use super::names;
-use super::spec::{Accel, Access, Boot, Disk, Forward, Module, Spec};
+use super::spec::{Accel, Access, Boot, Disk, Forward, Module, Network, Pace, Spec};
 
 /// Status QEMU ends with when a guest writes `value` to the debug-exit port (QEMU: hw/misc/debugexit.c).
 #[must_use]
@@ -20,7 +20,8 @@ pub(super) fn arguments(spec: &Spec) -> Vec<String> {
     for (index, disk) in spec.disks.iter().enumerate() {
         data_disk(&mut line, index, disk);
     }
-    network(&mut line, &spec.forwards);
+    network(&mut line, &spec.network);
+    pace(&mut line, spec);
     for index in 0..spec.credentials.len() {
         line.option("-smbios", format!("type=11,path={}", names::credential(index)));
     }
@@ -121,13 +122,36 @@ fn disk_pair(line: &mut Line, node: &str, file: &str, disk: &Disk, suffix: &str)
 }
 
 /// `romfile=` is empty: without the network boot program the firmware loses no time offering it.
-fn network(line: &mut Line, forwards: &[Forward]) {
-    let mut netdev = "user,id=network,ipv6=off".to_owned();
-    for forward in forwards {
-        netdev.push_str(&format!(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host_port, forward.guest_port));
+fn network(line: &mut Line, network: &Network) {
+    let card = "virtio-net-pci,netdev=network,disable-legacy=on,romfile=";
+    match network {
+        Network::User(forwards) => {
+            line.option("-netdev", user(forwards));
+            line.option("-device", card);
+        }
+        Network::Tap { interface, mac, hold_us } => {
+            line.option("-netdev", format!("tap,id=network,ifname={interface},script=no,downscript=no"));
+            line.option("-device", format!("{card},mac={mac}"));
+            if *hold_us > 0 {
+                line.option("-object", format!("filter-buffer,id=hold,netdev=network,interval={hold_us}"));
+            }
+        }
     }
-    line.option("-netdev", netdev);
-    line.option("-device", "virtio-net-pci,netdev=network,disable-legacy=on,romfile=");
+}
+
+fn user(forwards: &[Forward]) -> String {
+    let forward =
+        |forward: &Forward| format!(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host_port, forward.guest_port);
+    forwards.iter().map(forward).fold("user,id=network,ipv6=off".to_owned(), |text, part| text + &part)
+}
+
+/// QEMU tells how many instructions it has executed only while it records them for a replay, which nobody wants here
+/// (docs/system/replay.rst). The card's frames must pass a filter then.
+fn pace(line: &mut Line, spec: &Spec) {
+    if spec.pace == Pace::Counted {
+        line.option("-icount", "shift=1,rr=record,rrfile=/dev/null");
+        line.option("-object", "filter-replay,id=count,netdev=network");
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +171,8 @@ mod tests {
             lacks: Vec::new(),
             boot,
             disks: Vec::new(),
-            forwards: vec![Forward { host_port: 8443, guest_port: 443 }],
+            network: Network::User(vec![Forward { host_port: 8443, guest_port: 443 }]),
+            pace: Pace::Free,
             credentials: Vec::new(),
         }
     }

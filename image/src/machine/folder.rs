@@ -101,7 +101,7 @@ pub(super) fn remove(name: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::{Accel, Module};
+    use super::super::spec::{Accel, Module, Network, Pace};
     use super::*;
 
     fn spec(folder: &Path) -> Spec {
@@ -120,7 +120,8 @@ mod tests {
                 modules: vec![Module::file(&file, ""), Module::secret(b"private key".to_vec())],
             },
             disks: Vec::new(),
-            forwards: Vec::new(),
+            network: Network::User(Vec::new()),
+            pace: Pace::Free,
             credentials: vec![Credential { name: "n".to_owned(), value: b"v\n".to_vec() }],
         }
     }

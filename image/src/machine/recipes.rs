@@ -2,7 +2,7 @@
 //!
 //! It does not build their parts nor place configuration on a disk. Invariant: the db machine's root is never
 //! writable, and its volume is the only disk that is.
-use super::spec::{Accel, Boot, Credential, Disk, Forward, Module, Spec};
+use super::spec::{Accel, Boot, Credential, Disk, Forward, Module, Network, Pace, Spec};
 use std::path::{Path, PathBuf};
 
 /// Ports inside the guests: HTTP and HTTPS as registered with IANA, MySQL's own.
@@ -95,7 +95,8 @@ pub fn web(folder: &Path, memory_mib: u32, boot: WebBoot, ports: WebPorts) -> Sp
         lacks: Vec::new(),
         boot: web_boot(boot),
         disks: Vec::new(),
-        forwards: vec![forward(ports.http, GUEST_HTTP), forward(ports.https, GUEST_HTTPS)],
+        network: Network::User(vec![forward(ports.http, GUEST_HTTP), forward(ports.https, GUEST_HTTPS)]),
+        pace: Pace::Free,
         credentials: Vec::new(),
     }
 }
@@ -122,7 +123,8 @@ pub fn db(
         lacks: Vec::new(),
         boot,
         disks,
-        forwards: vec![forward(ports.mysql, GUEST_MYSQL)],
+        network: Network::User(vec![forward(ports.mysql, GUEST_MYSQL)]),
+        pace: Pace::Free,
         credentials,
     }
 }

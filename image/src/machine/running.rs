@@ -269,6 +269,17 @@ impl Machine {
         Ok(qmp::execute(&self.folder, command)?.to_string())
     }
 
+    /// How many instructions the guest has executed, halts not counted; for a machine of [`super::Pace::Counted`].
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or counts nothing.
+    pub fn instructions(&self) -> Result<u64> {
+        let answer = qmp::execute(&self.folder, "query-replay")?;
+        let counted = answer.get("icount").and_then(serde_json::Value::as_u64);
+        counted
+            .with_context(|| format!("the {} machine does not count its instructions: {answer}", self.name))
+    }
+
     /// A machine that ends while it is asked to has done as it was told.
     fn press(&mut self, command: &str) -> Result<()> {
         match self.control(command) {

@@ -25,8 +25,10 @@ pub struct Spec {
     pub boot: Boot,
     /// Further disks, in the order in which the guest sees them.
     pub disks: Vec<Disk>,
-    /// TCP ports of the guest made reachable on 127.0.0.1.
-    pub forwards: Vec<Forward>,
+    /// What the guest's network card is connected to.
+    pub network: Network,
+    /// How fast the guest's instructions are executed.
+    pub pace: Pace,
     /// Secrets handed over by SMBIOS, one string each; they exist as files only until the machine has booted.
     pub credentials: Vec<Credential>,
 }
@@ -132,6 +134,31 @@ pub enum Access {
     ReadOnly,
     /// Cached by the host; a flush of the guest reaches the host's disk before it is answered.
     ReadWrite,
+}
+
+/// What the guest's network card is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// QEMU's user network, with these TCP ports of the guest made reachable on 127.0.0.1.
+    User(Vec<Forward>),
+    /// A tap interface that exists already, in the network namespace that QEMU is started in.
+    Tap {
+        /// The interface's name.
+        interface: String,
+        /// The card's address, `52:54:00:…`.
+        mac: String,
+        /// How long frames are held back in each direction, in microseconds; zero is not at all.
+        hold_us: u32,
+    },
+}
+
+/// How fast the guest's instructions are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as the host can.
+    Free,
+    /// Counted by QEMU (its `-icount`), which [`super::Machine::instructions`] reads. Slower; under emulation only.
+    Counted,
 }
 
 /// One TCP port of the guest on the host's loopback.

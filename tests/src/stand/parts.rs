@@ -74,7 +74,7 @@ impl Parts {
             let toolchain = toolchain::find(&self.layout)?;
             let loader = loader::build(&self.layout, &toolchain)?;
             let kernel = kernel::build(&self.layout, &toolchain)?;
-            let application = guest::build(&self.layout, &toolchain, &kernel)?;
+            let application = guest::build(&self.layout, &toolchain, &kernel, guest::Purpose::Site)?;
             web::assemble(&self.layout, &loader, &application)
         })
     }

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Boot,
     /// Judging the source: format, lints, fast tests.
     Judge,
+    /// Putting load on machines.
+    Load,
 }
 
 /// One thing that the host must have.
@@ -117,6 +119,25 @@ pub(super) const NEEDS: &[Need] = &[
         archive: Archive::Release,
         rustup: &[],
         probe: |_| machine::find_firmware().map(drop),
+    },
+    Need {
+        name: "wrk and h2load",
+        why: "ask for pages: as fast as they are answered, and at a given rate",
+        purpose: Purpose::Load,
+        debian: &["wrk", "nghttp2-client"],
+        archive: Archive::Release,
+        rustup: &[],
+        // wrk shows its version with a failure.
+        probe: |_| one_of(&["/usr/bin/wrk", "/usr/local/bin/wrk"]).and_then(|()| runs("h2load", "--version")),
+    },
+    Need {
+        name: "ip and unshare",
+        why: "make a network of the bench's own",
+        purpose: Purpose::Load,
+        debian: &["iproute2", "util-linux"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| runs("ip", "-Version").and_then(|()| runs("unshare", "--version")),
     },
     Need {
         name: "mke2fs",

@@ -1,0 +1,73 @@
+//! The smallest memory in which a machine serves 256 connections through keep-alive, new connections and downloads.
+//!
+//! Invariant: a machine that fails one load has too little, whatever it does at the others.
+use ::image::progress;
+use anyhow::{Context, Result};
+
+use super::load;
+use super::report::Row;
+use super::stage::{Setting, Stage};
+use super::subject::Subject;
+use super::work::{Load, Work};
+
+/// Least and greatest memory that are tried, in MiB, and how fine.
+const LEAST_MIB: u32 = 12;
+const MOST_MIB: u32 = 256;
+const STEP_MIB: u32 = 4;
+const SECONDS: u16 = 3;
+
+pub(super) fn measure(stage: &Stage<'_>, works: &[Work]) -> Result<Vec<Row>> {
+    works.iter().map(|work| row(stage, *work)).collect()
+}
+
+fn row(stage: &Stage<'_>, work: Work) -> Result<Row> {
+    let step = progress::start(work.title());
+    let mut row = Row::new(work);
+    for subject in work.subjects() {
+        let mib = least(|mib| {
+            step.update(format!("{subject:?}, {mib} MiB"));
+            survives(stage, *subject, work.load, mib).is_ok()
+        });
+        row.add(*subject, f64::from(mib.with_context(|| format!("{subject:?} fails at {MOST_MIB} MiB"))?));
+    }
+    step.done(row.summary());
+    Ok(row)
+}
+
+/// The least memory that suffices, by halving; `None` if the most does not.
+fn least(suffices: impl Fn(u32) -> bool) -> Option<u32> {
+    let (mut too_little, mut enough) = (LEAST_MIB / STEP_MIB - 1, MOST_MIB / STEP_MIB);
+    if !suffices(enough * STEP_MIB) {
+        return None;
+    }
+    while enough - too_little > 1 {
+        let middle = u32::midpoint(too_little, enough);
+        if suffices(middle * STEP_MIB) { enough = middle } else { too_little = middle }
+    }
+    Some(enough * STEP_MIB)
+}
+
+fn survives(stage: &Stage<'_>, subject: Subject, load: Load, memory_mib: u32) -> Result<()> {
+    let mut machine = stage.power_on(subject.place(), Setting { memory_mib, ..stage.usual() })?;
+    stage.await_answer(&mut machine, subject)?;
+    let loads = [
+        Load { scheme: "http", ..load },
+        load,
+        Load { is_new: true, ..load },
+        Load { path: "/megabyte.bin", ..load },
+        Load { path: "/megabyte.bin", connections: 16, ..load },
+    ];
+    loads.into_iter().try_for_each(|load| load::rate(stage, subject, load, SECONDS).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_is_found_by_halving() {
+        assert_eq!(least(|mib| mib >= 45), Some(48));
+        assert_eq!(least(|mib| mib >= 12), Some(12));
+        assert_eq!(least(|_| false), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! Who is measured: the web machine, the same service on Linux, and nginx on Linux.
+use serde::Serialize;
+use std::net::Ipv4Addr;
+
+/// A server under load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Subject {
+    /// The web machine.
+    Web,
+    /// The same service in the yardstick.
+    Linux,
+    /// nginx in the yardstick.
+    Nginx,
+}
+
+/// A machine on the bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The web machine.
+    Web,
+    /// The yardstick.
+    Yardstick,
+}
+
+impl Subject {
+    pub(super) fn place(self) -> Place {
+        match self {
+            Self::Web => Place::Web,
+            Self::Linux | Self::Nginx => Place::Yardstick,
+        }
+    }
+
+    /// `http://10.0.2.16:81`, for example.
+    pub(super) fn origin(self, scheme: &str) -> String {
+        let port = match (self, scheme) {
+            (Self::Nginx, "http") => 81,
+            (Self::Nginx, _) => 444,
+            (_, "http") => 80,
+            _ => 443,
+        };
+        format!("{scheme}://{}:{port}", self.place().address())
+    }
+}
+
+impl Place {
+    pub(super) const ALL: [Self; 2] = [Self::Web, Self::Yardstick];
+
+    pub(super) fn interface(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Yardstick => "yardstick",
+        }
+    }
+
+    /// Locally administered, in QEMU's own range.
+    pub(super) fn mac(self) -> &'static str {
+        match self {
+            Self::Web => "52:54:00:00:02:0f",
+            Self::Yardstick => "52:54:00:00:02:10",
+        }
+    }
+
+    pub(super) fn address(self) -> Ipv4Addr {
+        match self {
+            Self::Web => Ipv4Addr::new(10, 0, 2, 15),
+            Self::Yardstick => Ipv4Addr::new(10, 0, 2, 16),
+        }
+    }
+}
