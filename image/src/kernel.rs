@@ -19,7 +19,7 @@ use crate::{Layout, Toolchain, command, layout, progress, remap};
 const KEPT: [&str; 4] = ["_start", "__bss_start", "runtime_entry", "mcount"];
 
 /// Put before every other global symbol.
-const PREFIX: &str = "hermit.";
+pub(crate) const PREFIX: &str = "hermit.";
 
 const TARGET: &str = "x86_64-unknown-none";
 

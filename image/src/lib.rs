@@ -17,6 +17,7 @@ pub mod port;
 pub mod progress;
 mod remap;
 pub mod stack;
+pub mod symbols;
 pub mod toolchain;
 pub mod wait;
 pub mod web;

@@ -98,9 +98,8 @@ fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A machine without signals drains when whoever holds the trigger says so; here nobody does yet.
-#[cfg(not(unix))]
+/// On a machine, its power button does.
+#[cfg(target_os = "hermit")]
 fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
-    std::mem::forget(trigger);
-    Ok(())
+    drain::on_power_button(trigger)
 }

@@ -47,7 +47,10 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_database_that_falls_silent_is_answered_for_within_2_s,
             a_wrong_password_is_named_and_set_right_by_the_db_machine,
         },
-        shutdown::{rows_survive_an_orderly_shutdown},
+        shutdown::{
+            rows_survive_an_orderly_shutdown,
+            a_web_machine_drains_and_powers_off_at_its_power_button,
+        },
         volume::{
             a_volume_made_on_the_host_is_taken_up,
             a_machine_without_credentials_touches_no_volume,

@@ -12,8 +12,9 @@ use clap::Args;
 
 use crate::{build, endpoint, lock, stack};
 
-/// A web machine holds no state: it may finish the answers under way, then it is switched off.
-const WEB_DEADLINE: Duration = Duration::from_secs(3);
+/// The service's drain takes 20 s at most unless configured otherwise; a machine that does not end holds no state and is
+/// switched off.
+const WEB_DEADLINE: Duration = Duration::from_secs(30);
 /// QEMU ends within a moment of being told to.
 const QUIT_DEADLINE: Duration = Duration::from_secs(10);
 /// MySQL flushes its buffer pool, systemd unmounts the volume: some 5 s under emulation, more after heavy writes.

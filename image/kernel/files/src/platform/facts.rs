@@ -1,0 +1,31 @@
+//! Facts about the machine where Linux has them: `/proc/meminfo` and `/proc/uptime`.
+//!
+//! Only what is true here is told: no caches, no swap. Invariant: the lines have Linux's form (proc(5)), so that one
+//! reader serves both.
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use super::file::{Node, Text};
+use crate::arch::mm::physicalmem;
+use crate::net::wait;
+use crate::{fs, io, mm};
+
+/// Publishes the files. `/proc` exists.
+pub(super) fn publish() -> io::Result<()> {
+    fs::mount("/proc/meminfo", Box::new(Node::new(|| Text::new(meminfo()))))?;
+    fs::mount("/proc/uptime", Box::new(Node::new(|| Text::new(uptime()))))
+}
+
+/// What is free is free for everybody: the heap's gaps, and the pages that are not mapped yet.
+fn meminfo() -> alloc::string::String {
+    let total = physicalmem::total_memory_size() >> 10;
+    let free = (mm::allocator::free_bytes() + physicalmem::PHYSICAL_FREE_LIST.lock().free_space()) >> 10;
+    format!("MemTotal:       {total:8} kB\nMemFree:        {free:8} kB\nMemAvailable:   {free:8} kB\n")
+}
+
+/// The second number is idle time on Linux; nobody counts it here.
+fn uptime() -> alloc::string::String {
+    let hundredths = wait::now() / 10_000;
+    format!("{}.{:02} 0.00\n", hundredths / 100, hundredths % 100)
+}
