@@ -24,4 +24,6 @@ pub use firmware::{Firmware, find as find_firmware};
 pub use ports::{check_free, free_port};
 pub use recipes::{DbBoot, DbPorts, WebBoot, WebPorts, db, web};
 pub use running::{Ended, Machine};
-pub use spec::{Accel, Access, Boot, Content, Credential, Disk, Forward, Module, Network, Pace, Spec};
+pub use spec::{
+    Accel, Access, Boot, Content, Credential, Disk, Forward, Module, Network, Pace, Spec, Variation,
+};

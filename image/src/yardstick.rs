@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::db::{Archive, Modules, Tree, copy_over, erofs, only_entry, uncompressed, unpacked_linux};
 use crate::debian::{self, Policy, Use};
-use crate::machine::{Accel, Boot, Disk, Module, Network, Pace, Spec};
+use crate::machine::{Accel, Boot, Disk, Module, Network, Pace, Spec, Variation};
 use crate::{Layout, command, layout, progress};
 
 /// What its root file system and its card need; disks first, as the root lies on one.
@@ -183,6 +183,7 @@ impl Yardstick {
             network,
             pace: Pace::Free,
             credentials: Vec::new(),
+            variation: Variation::default(),
         }
     }
 }

@@ -14,25 +14,12 @@ mod shutdown;
 mod volume;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
-use libtest_mimic::{Arguments, Failed, Trial};
-use tests::stand::Stand;
-
-/// What happens to machines, and what must hold after it.
-type Story = fn(&mut Stand) -> Result<()>;
-
-/// Names each story after itself.
-macro_rules! stories {
-    ($($module:ident::{$($story:ident),+ $(,)?}),+ $(,)?) => {
-        [$($((stringify!($story), $module::$story as Story)),+),+]
-    };
-}
+use tests::stories::Story;
 
 /// In this order the db machine that the first one makes can be handed on.
 fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
-    stories![
+    tests::stories![
         volume::{a_blank_volume_cut_while_it_is_initialised_is_started_over},
         boot::{
             a_web_machine_boots_directly_with_1_cpu,
@@ -67,52 +54,5 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1);
-    match tell(&arguments) {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn tell(arguments: &Arguments) -> Result<ExitCode> {
-    let stand = stand(arguments)?;
-    let conclusion = libtest_mimic::run(arguments, trials(&stand));
-    let stand = stand.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(stand) = stand.filter(|_| !conclusion.has_failed()) {
-        stand.dismantle()?;
-    }
-    Ok(conclusion.exit_code())
-}
-
-type Shared = Arc<Mutex<Option<Stand>>>;
-
-/// None for `--list`, which needs no machines.
-fn stand(arguments: &Arguments) -> Result<Shared> {
-    let stand = if arguments.list { None } else { Some(Stand::new("lifecycle")?) };
-    Ok(Arc::new(Mutex::new(stand)))
-}
-
-fn trials(stand: &Shared) -> Vec<Trial> {
-    stories().into_iter().map(|(name, story)| trial(name, story, Arc::clone(stand))).collect()
-}
-
-fn trial(name: &'static str, story: Story, stand: Shared) -> Trial {
-    Trial::test(name, move || {
-        let mut stand = stand.lock().unwrap_or_else(PoisonError::into_inner);
-        let stand = stand.as_mut().ok_or("no stand")?;
-        told(name, story, stand)
-    })
-}
-
-fn told(name: &str, story: Story, stand: &mut Stand) -> Result<(), Failed> {
-    stand.begin(name);
-    let outcome = story(stand).and_then(|()| stand.finish());
-    outcome.map_err(|error| {
-        let error = format!("{error:#}");
-        Failed::from(format!("{error}\n{}", stand.post_mortem(&error)))
-    })
+    tests::stories::tell("lifecycle", stories())
 }

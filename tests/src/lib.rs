@@ -13,6 +13,7 @@ mod exchange;
 pub mod page;
 pub mod request;
 pub mod stand;
+pub mod stories;
 pub mod unique;
 pub mod visitor;
 

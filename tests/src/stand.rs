@@ -118,9 +118,17 @@ impl Stand {
     }
 
     /// A folder for the story's next machine.
-    fn machine_folder(&mut self, name: &str) -> Result<PathBuf> {
+    fn machine_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder()?.join(format!("{name}-{}", self.logs.len() + 1));
         Ok(folder)
+    }
+
+    /// The folder that the next web machine will have, for what must be there before it starts.
+    ///
+    /// # Errors
+    /// When the story's folder cannot be made.
+    pub fn next_machine_folder(&self, way: Way) -> Result<PathBuf> {
+        self.machine_folder(&format!("web-{}", way.name()))
     }
 
     fn watch(&mut self, machine: &Machine) {

@@ -4,7 +4,7 @@
 //! in the machine's folder and sees only the short names that `names` gives (spaces, commas and long paths of the
 //! host therefore cannot break an option).
 use super::names;
-use super::spec::{Accel, Access, Boot, Disk, Forward, Module, Network, Pace, Spec};
+use super::spec::{Accel, Access, Boot, Disk, Forward, Module, Network, Pace, Spec, Variation};
 
 /// Status QEMU ends with when a guest writes `value` to the debug-exit port (QEMU: hw/misc/debugexit.c).
 #[must_use]
@@ -20,8 +20,14 @@ pub(super) fn arguments(spec: &Spec) -> Vec<String> {
     for (index, disk) in spec.disks.iter().enumerate() {
         data_disk(&mut line, index, disk);
     }
-    network(&mut line, &spec.network);
+    network(&mut line, &spec.network, &spec.variation);
     pace(&mut line, spec);
+    for device in &spec.variation.devices {
+        line.option("-device", device);
+    }
+    if spec.variation.saved.is_some() {
+        line.option("-incoming", format!("file:{}", names::SAVED));
+    }
     for index in 0..spec.credentials.len() {
         line.option("-smbios", format!("type=11,path={}", names::credential(index)));
     }
@@ -50,19 +56,26 @@ fn common(line: &mut Line, spec: &Spec) {
     line.option("-name", format!("bootstack-{}", spec.name));
     line.flag("-no-user-config");
     line.flag("-nodefaults");
-    line.flag("-no-reboot");
+    if !spec.variation.restarts {
+        line.flag("-no-reboot");
+    }
     line.option("-machine", "type=pc");
     line.option("-accel", accel);
     line.option("-cpu", spec.lacks.iter().fold(cpu.to_owned(), |cpu, feature| cpu + ",-" + feature));
     line.option("-smp", format!("cpus={}", spec.cpus));
     line.option("-m", format!("size={}M", spec.memory_mib));
-    line.option("-rtc", "base=utc,clock=host");
+    let clock = spec.variation.clock.as_deref().unwrap_or("utc");
+    line.option("-rtc", format!("base={clock},clock=host"));
     line.option("-display", "none");
     line.option("-serial", format!("file:{}", names::SERIAL_LOG));
     line.option("-qmp", format!("unix:{},server=on,wait=off", names::QMP_SOCKET));
-    line.option("-object", "rng-random,id=entropy,filename=/dev/urandom");
-    line.option("-device", "virtio-rng-pci,rng=entropy,disable-legacy=on");
-    line.option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04");
+    if !spec.variation.no_rng {
+        line.option("-object", "rng-random,id=entropy,filename=/dev/urandom");
+        line.option("-device", "virtio-rng-pci,rng=entropy,disable-legacy=on");
+    }
+    if !spec.variation.restarts {
+        line.option("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04");
+    }
 }
 
 fn boot(line: &mut Line, boot: &Boot) {
@@ -122,21 +135,28 @@ fn disk_pair(line: &mut Line, node: &str, file: &str, disk: &Disk, suffix: &str)
 }
 
 /// `romfile=` is empty: without the network boot program the firmware loses no time offering it.
-fn network(line: &mut Line, network: &Network) {
-    let card = "virtio-net-pci,netdev=network,disable-legacy=on,romfile=";
+fn network(line: &mut Line, network: &Network, variation: &Variation) {
     match network {
         Network::User(forwards) => {
             line.option("-netdev", user(forwards));
-            line.option("-device", card);
+            line.option("-device", card(variation));
         }
         Network::Tap { interface, mac, hold_us } => {
             line.option("-netdev", format!("tap,id=network,ifname={interface},script=no,downscript=no"));
-            line.option("-device", format!("{card},mac={mac}"));
+            line.option("-device", format!("{},mac={mac}", card(variation)));
             if *hold_us > 0 {
                 line.option("-object", format!("filter-buffer,id=hold,netdev=network,interval={hold_us}"));
             }
         }
     }
+}
+
+fn card(variation: &Variation) -> String {
+    let mut card = "virtio-net-pci,netdev=network,romfile=".to_owned();
+    if !variation.card.iter().any(|property| property.starts_with("disable-legacy=")) {
+        card.push_str(",disable-legacy=on");
+    }
+    variation.card.iter().fold(card, |card, property| card + "," + property)
 }
 
 fn user(forwards: &[Forward]) -> String {
@@ -174,6 +194,7 @@ mod tests {
             network: Network::User(vec![Forward { host_port: 8443, guest_port: 443 }]),
             pace: Pace::Free,
             credentials: Vec::new(),
+            variation: Variation::default(),
         }
     }
 
@@ -219,7 +240,7 @@ mod tests {
             -initrd module0
             -- /boot/config.toml a,,b,module1
             -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443
-            -device virtio-net-pci,netdev=network,disable-legacy=on,romfile="#]],
+            -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on"#]],
         );
     }
 
@@ -233,7 +254,7 @@ mod tests {
             -blockdev driver=raw,node-name=boot,read-only=on,file.driver=file,file.filename=boot.raw
             -device virtio-blk-pci,drive=boot,serial=root,disable-legacy=on,bootindex=0
             -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443
-            -device virtio-net-pci,netdev=network,disable-legacy=on,romfile="#]],
+            -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on"#]],
         );
     }
 
@@ -256,8 +277,29 @@ mod tests {
             -blockdev driver=raw,node-name=disk0,read-only=off,file.driver=file,file.filename=disk0.raw
             -device virtio-blk-pci,drive=disk0,serial=mysqldata,disable-legacy=on
             -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443
-            -device virtio-net-pci,netdev=network,disable-legacy=on,romfile=
+            -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on
             -smbios type=11,path=credential0"#]],
+        );
+    }
+
+    #[test]
+    fn a_variation_changes_what_it_names_and_nothing_else() {
+        let mut spec = spec(Boot::BiosDisk(read_only("/disk.raw")));
+        spec.variation = Variation {
+            restarts: true,
+            card: vec!["csum=off".to_owned()],
+            devices: vec!["vmgenid,guid=auto".to_owned()],
+            ..Variation::default()
+        };
+        let line = arguments(&spec).join(" ");
+        assert!(!line.contains("no-reboot") && !line.contains("isa-debug-exit"));
+        check(
+            &spec,
+            "-netdev",
+            &expect![[r#"
+            -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443
+            -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on,csum=off
+            -device vmgenid,guid=auto"#]],
         );
     }
 

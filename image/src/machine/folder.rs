@@ -22,6 +22,9 @@ pub(super) fn lay_out(spec: &Spec) -> Result<()> {
         remove(&folder.join(leftover))?;
     }
     lay_out_boot(folder, &spec.boot)?;
+    if let Some(saved) = &spec.variation.saved {
+        link(saved, &folder.join(names::SAVED))?;
+    }
     for (index, disk) in spec.disks.iter().enumerate() {
         link(&disk.file, &folder.join(names::disk(index)))?;
     }
@@ -122,6 +125,7 @@ mod tests {
             disks: Vec::new(),
             network: Network::User(Vec::new()),
             pace: Pace::Free,
+            variation: super::super::spec::Variation::default(),
             credentials: vec![Credential { name: "n".to_owned(), value: b"v\n".to_vec() }],
         }
     }

@@ -11,6 +11,8 @@ pub(super) const QEMU_LOG: &str = "qemu.log";
 pub(super) const QMP_SOCKET: &str = "qmp.sock";
 /// Process id and start time of the running QEMU.
 pub(super) const PID_FILE: &str = "pid";
+/// Link to the state of a machine that this one goes on from.
+pub(super) const SAVED: &str = "saved";
 /// Link to a directly booted kernel.
 pub(super) const KERNEL: &str = "kernel";
 /// Link to the boot disk.

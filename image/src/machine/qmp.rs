@@ -19,9 +19,14 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// Gives `command` to the machine in `folder` and returns QEMU's answer.
 pub(super) fn execute(folder: &Path, command: &str) -> Result<Value> {
+    execute_with(folder, command, &json!({}))
+}
+
+/// The same, with arguments.
+pub(super) fn execute_with(folder: &Path, command: &str, arguments: &Value) -> Result<Value> {
     let mut connection = Connection::open(folder)?;
-    connection.ask("qmp_capabilities")?;
-    connection.ask(command).with_context(|| format!("QEMU refused {command}"))
+    connection.ask("qmp_capabilities", &json!({}))?;
+    connection.ask(command, arguments).with_context(|| format!("QEMU refused {command}"))
 }
 
 struct Connection(BufReader<UnixStream>);
@@ -43,8 +48,8 @@ impl Connection {
         Ok(connection)
     }
 
-    fn ask(&mut self, command: &str) -> Result<Value> {
-        let mut line = json!({ "execute": command }).to_string();
+    fn ask(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        let mut line = json!({ "execute": command, "arguments": arguments }).to_string();
         line.push('\n');
         self.0.get_mut().write_all(line.as_bytes()).context("QEMU takes no command")?;
         loop {

@@ -2,7 +2,7 @@
 //!
 //! It does not build their parts nor place configuration on a disk. Invariant: the db machine's root is never
 //! writable, and its volume is the only disk that is.
-use super::spec::{Accel, Boot, Credential, Disk, Forward, Module, Network, Pace, Spec};
+use super::spec::{Accel, Boot, Credential, Disk, Forward, Module, Network, Pace, Spec, Variation};
 use std::path::{Path, PathBuf};
 
 /// Ports inside the guests: HTTP and HTTPS as registered with IANA, MySQL's own.
@@ -98,6 +98,7 @@ pub fn web(folder: &Path, memory_mib: u32, boot: WebBoot, ports: WebPorts) -> Sp
         network: Network::User(vec![forward(ports.http, GUEST_HTTP), forward(ports.https, GUEST_HTTPS)]),
         pace: Pace::Free,
         credentials: Vec::new(),
+        variation: Variation::default(),
     }
 }
 
@@ -126,6 +127,7 @@ pub fn db(
         network: Network::User(vec![forward(ports.mysql, GUEST_MYSQL)]),
         pace: Pace::Free,
         credentials,
+        variation: Variation::default(),
     }
 }
 

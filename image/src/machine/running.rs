@@ -8,6 +8,7 @@ use super::serial::{Follower, tail};
 use super::{Spec, arguments, folder, names, qemu, qmp};
 use crate::wait::{Status, wait_until};
 use anyhow::{Context, Result, anyhow, bail};
+use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const START_DEADLINE: Duration = Duration::from_secs(10);
 /// The kernel ends a killed process at once; the rest is for a host that swaps.
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
+/// A machine of 128 MiB is written in a moment; a busy disk may need longer.
+const SAVE_DEADLINE: Duration = Duration::from_secs(60);
 /// A guest that has not yet taken up its power button misses a press, so it is pressed again.
 const POWER_BUTTON_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -278,6 +281,24 @@ impl Machine {
         let counted = answer.get("icount").and_then(serde_json::Value::as_u64);
         counted
             .with_context(|| format!("the {} machine does not count its instructions: {answer}", self.name))
+    }
+
+    /// Stops the machine for good and writes its state to `file`: another one may go on from there.
+    ///
+    /// # Errors
+    /// When QEMU cannot write it.
+    pub fn save(&mut self, file: &Path) -> Result<()> {
+        self.control("stop")?;
+        let place = format!("file:{}", file.display());
+        qmp::execute_with(&self.folder, "migrate", &json!({ "uri": place }))?;
+        self.wait_for(SAVE_DEADLINE, "the saved state", |machine| {
+            let progress = qmp::execute(&machine.folder, "query-migrate")?;
+            match progress["status"].as_str() {
+                Some("completed") => Ok(Status::Reached(())),
+                Some("failed") => bail!("the state cannot be saved: {progress}"),
+                _ => Ok(Status::Pending(progress.to_string())),
+            }
+        })
     }
 
     /// A machine that ends while it is asked to has done as it was told.

@@ -31,6 +31,27 @@ pub struct Spec {
     pub pace: Pace,
     /// Secrets handed over by SMBIOS, one string each; they exist as files only until the machine has booted.
     pub credentials: Vec<Credential>,
+    /// What is unusual about it.
+    pub variation: Variation,
+}
+
+/// What a test changes about a machine. The default changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Variation {
+    /// After a crash it starts again, as in a cloud, where otherwise QEMU would end.
+    pub restarts: bool,
+    /// Further properties of the network card, as `name=value`.
+    pub card: Vec<String>,
+    /// Further devices, as QEMU's `-device` takes them.
+    pub devices: Vec<String>,
+    /// Where the clock chip begins, as QEMU's `-rtc base=` takes it, instead of the host's time.
+    pub clock: Option<String>,
+    /// Without the device that gives the host's random bytes.
+    pub no_rng: bool,
+    /// It goes on where [`Machine::save`] left another one; a file.
+    ///
+    /// [`Machine::save`]: super::Machine::save
+    pub saved: Option<PathBuf>,
 }
 
 /// Who executes the guest's instructions.

@@ -32,6 +32,12 @@ impl Identity {
         &self.host
     }
 
+    /// The development authority's certificate.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.root_path()
+    }
+
     pub(super) fn root_path(&self) -> PathBuf {
         self.authority.certificate_path()
     }

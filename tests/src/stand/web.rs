@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use http::StatusCode;
-use image::machine::{self, Ended, Machine, WebBoot, WebPorts, debug_exit_status, free_port};
+use image::machine::{self, Ended, Machine, Variation, WebBoot, WebPorts, debug_exit_status, free_port};
 use image::wait::Status;
 
 use super::{Stand, Way};
@@ -40,6 +40,9 @@ pub struct Plan<'a> {
     ports: Option<WebPorts>,
     damage: Option<Damage>,
     lacks: Vec<String>,
+    variation: Variation,
+    kernel_arguments: String,
+    more_config: String,
 }
 
 type Damage = Box<dyn FnOnce(&std::path::Path) -> Result<()>>;
@@ -59,6 +62,9 @@ impl Stand {
             ports: None,
             damage: None,
             lacks: Vec::new(),
+            variation: Variation::default(),
+            kernel_arguments: String::new(),
+            more_config: String::new(),
         }
     }
 }
@@ -99,6 +105,27 @@ impl Plan<'_> {
         self
     }
 
+    /// Unusual in these ways.
+    #[must_use]
+    pub fn varied(mut self, variation: Variation) -> Self {
+        self.variation = variation;
+        self
+    }
+
+    /// With these arguments to its kernel; for a direct boot only.
+    #[must_use]
+    pub fn kernel_arguments(mut self, arguments: &str) -> Self {
+        arguments.clone_into(&mut self.kernel_arguments);
+        self
+    }
+
+    /// With these tables added to its configuration.
+    #[must_use]
+    pub fn configured(mut self, tables: &str) -> Self {
+        tables.clone_into(&mut self.more_config);
+        self
+    }
+
     /// Powers the machine on.
     ///
     /// # Errors
@@ -107,14 +134,19 @@ impl Plan<'_> {
         let stand = self.stand;
         let folder = stand.machine_folder(&format!("web-{}", self.way.name()))?;
         let ports = self.ports.map_or_else(free_ports, Ok)?;
-        let config = stand.identity.config(ports.https, self.database_port, &self.password)?;
-        let boot = stand.parts.web_boot(self.way, &folder, &config)?;
+        let mut config = stand.identity.config(ports.https, self.database_port, &self.password)?;
+        config.extend(self.more_config.as_bytes());
+        let mut boot = stand.parts.web_boot(self.way, &folder, &config)?;
+        if let WebBoot::Direct { arguments, .. } = &mut boot {
+            *arguments = format!("{} {arguments}", self.kernel_arguments).trim_start().to_owned();
+        }
         if let (Some(damage), Some(disk)) = (self.damage, disk(&boot)) {
             damage(&disk)?;
         }
         let mut spec = machine::web(&folder, self.memory_mib, boot, ports);
         spec.cpus = self.cpus;
         spec.lacks = self.lacks;
+        spec.variation = self.variation;
         let client = Client::new(&endpoint(stand, ports))?;
         let machine = Machine::start(&spec)?;
         stand.watch(&machine);
