@@ -38,6 +38,12 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             rows_survive_an_orderly_shutdown,
             a_web_machine_drains_and_powers_off_at_its_power_button,
         },
+        entropy::{
+            a_machine_without_random_numbers_is_refused_with_a_line,
+            the_hosts_random_device_is_enough,
+            a_copy_of_a_machine_draws_other_numbers,
+        },
+        crash::{a_crashed_machine_says_where_and_serves_again_later_each_time},
         volume::{
             a_volume_made_on_the_host_is_taken_up,
             a_machine_without_credentials_touches_no_volume,
@@ -49,7 +55,6 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         },
         damage::{a_damaged_application_is_refused, a_disk_damaged_anywhere_never_serves_wrong_bytes},
         memory::{too_little_memory_is_refused_with_a_line},
-        entropy::{a_processor_without_random_numbers_is_refused_with_a_line},
     ]
 }
 

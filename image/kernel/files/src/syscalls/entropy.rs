@@ -68,6 +68,5 @@ pub extern "C" fn sys_rand() -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn sys_srand(_seed: u32) {}
 
-pub(crate) fn init_entropy() {
-	entropy::init();
-}
+/// The pool was seeded with the drivers: the network needs it first.
+pub(crate) fn init_entropy() {}
