@@ -35,7 +35,8 @@ pub(super) fn the_hosts_random_device_is_enough(stand: &mut Stand) -> Result<()>
 
 /// What the platform tells is the generation id of the virtual machine.
 pub(super) fn a_copy_of_a_machine_draws_other_numbers(stand: &mut Stand) -> Result<()> {
-    let named = |guid: &str| Variation { devices: vec![format!("vmgenid,guid={guid}")], ..Variation::default() };
+    let named =
+        |guid: &str| Variation { devices: vec![format!("vmgenid,guid={guid}")], ..Variation::default() };
     let mut first = stand
         .web(Way::Direct, 1, "nobody-asks-for-it")
         .varied(named("324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"))
@@ -48,6 +49,8 @@ pub(super) fn a_copy_of_a_machine_draws_other_numbers(stand: &mut Stand) -> Resu
         .web(Way::Direct, 1, "nobody-asks-for-it")
         .varied(Variation { saved: Some(saved), ..second })
         .start()?;
+    // It was saved while it stood still, so it begins standing still.
+    second.machine.control("cont")?;
     second.wait_until("/healthz", StatusCode::OK, DEADLINE)?;
     second.machine.wait_for_line(DEADLINE, COPY)?;
     Ok(())

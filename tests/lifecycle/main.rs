@@ -5,6 +5,8 @@
 //! have two cores, and a story must not wait for another's machines.
 
 mod boot;
+mod clock;
+mod crash;
 mod cut;
 mod damage;
 mod database;
@@ -38,6 +40,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             rows_survive_an_orderly_shutdown,
             a_web_machine_drains_and_powers_off_at_its_power_button,
         },
+        clock::{a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree},
         entropy::{
             a_machine_without_random_numbers_is_refused_with_a_line,
             the_hosts_random_device_is_enough,

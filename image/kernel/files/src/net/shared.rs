@@ -9,7 +9,9 @@ use core::str::FromStr;
 use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, dns, udp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{
+    DhcpPacket, DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
+};
 
 use super::link::Link;
 use super::nic::Received;
@@ -21,6 +23,12 @@ use crate::io;
 /// Datagrams that wait in one UDP socket, and their bytes.
 const UDP_DATAGRAMS: usize = 32;
 const UDP_BYTES: usize = 64 << 10;
+
+/// DHCP's options: mask, router, name servers, time servers (RFC 2132).
+const DHCP_TIME_SERVERS: u8 = 42;
+const DHCP_WANTED: [u8; 4] = [1, 3, 6, DHCP_TIME_SERVERS];
+/// More than any answer that fits into a frame of DHCP's least size.
+const DHCP_BYTES: usize = 1500;
 
 /// The sockets and what they serve.
 pub(super) struct Shared {
@@ -37,7 +45,7 @@ impl Shared {
     pub(super) fn new(iface: &mut Interface) -> Self {
         let mut set = SocketSet::new(Vec::new());
         let dns = set.add(dns::Socket::new(&[], Vec::new()));
-        let dhcp = (!set_static_address(iface)).then(|| set.add(dhcpv4::Socket::new()));
+        let dhcp = (!set_static_address(iface)).then(|| set.add(dhcp_client()));
         set_static_address_v6(iface);
         let mut shared = Self { set, dhcp, dns, udp: Vec::new(), deadline: None, is_dirty: true };
         let server = |given: &str| given.parse().unwrap_or_else(|_| refuse("HERMIT_DNS", given));
@@ -92,9 +100,12 @@ impl Shared {
         let event = match self.set.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
             None => return,
             Some(dhcpv4::Event::Deconfigured) => None,
-            Some(dhcpv4::Event::Configured(lease)) => Some((lease.address, lease.router, lease.dns_servers)),
+            Some(dhcpv4::Event::Configured(lease)) => {
+                let time_servers = lease.packet.as_ref().map_or_else(Vec::new, time_servers);
+                Some((lease.address, lease.router, lease.dns_servers, time_servers))
+            }
         };
-        let Some((address, router, servers)) = event else {
+        let Some((address, router, servers, time_servers)) = event else {
             if iface.ipv4_addr().is_some() {
                 warn!("the DHCP lease is lost");
             }
@@ -103,6 +114,7 @@ impl Shared {
         };
         info!("DHCP: {address}, gateway {router:?}");
         set_address(iface, Some(address), router);
+        crate::clock::learn(time_servers.into_iter());
         if arguments("HERMIT_DNS").next().is_none() {
             let servers = servers.iter().map(|server| IpAddress::Ipv4(*server)).collect::<Vec<_>>();
             self.set_servers(&servers);
@@ -186,6 +198,20 @@ impl Shared {
             Err(dns::GetQueryResultError::Failed) => Some(Vec::new()),
         }
     }
+}
+
+/// Asks for time servers too, and keeps the answer so that they can be read: smoltcp passes over them.
+fn dhcp_client() -> dhcpv4::Socket<'static> {
+    let mut client = dhcpv4::Socket::new();
+    client.set_parameter_request_list(&DHCP_WANTED);
+    client.set_receive_packet_buffer(vec![0; DHCP_BYTES].leak());
+    client
+}
+
+fn time_servers(packet: &DhcpPacket<&[u8]>) -> Vec<Ipv4Address> {
+    let option = packet.options().find(|option| option.kind == DHCP_TIME_SERVERS);
+    let addresses = option.map_or(&[][..], |option| option.data).chunks_exact(4);
+    addresses.filter_map(|address| Some(Ipv4Address::from(*address.first_chunk::<4>()?))).collect()
 }
 
 fn set_address(iface: &mut Interface, address: Option<Ipv4Cidr>, router: Option<Ipv4Address>) {

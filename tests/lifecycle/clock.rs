@@ -1,0 +1,86 @@
+//! The clock: a machine whose clock chip is wrong serves by the time servers' time, and not before it has heard them.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use http::StatusCode;
+use image::machine::Variation;
+use tests::stand::{Stand, Way};
+
+/// What a machine says that does not know the time.
+const WAITING: &str = "bootstack: waiting for a time server";
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Seconds from 1900, NTP's beginning, to 1970 (RFC 5905, 6).
+const EPOCH_S: u64 = 2_208_988_800;
+/// A header has whole seconds, and a busy host takes some.
+const NEAR: Duration = Duration::from_secs(30);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A time server that is ahead of the host's clock.
+struct TimeServer {
+    port: u16,
+    is_silent: Arc<AtomicBool>,
+}
+
+impl TimeServer {
+    fn start(ahead: Duration) -> Result<Self> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let (port, is_silent) = (socket.local_addr()?.port(), Arc::new(AtomicBool::new(true)));
+        let silent = Arc::clone(&is_silent);
+        // Ends with the process: nobody else holds the port.
+        thread::spawn(move || {
+            let mut question = [0; 48];
+            while let Ok((_, from)) = socket.recv_from(&mut question) {
+                if !silent.load(Ordering::SeqCst) {
+                    let _ = socket.send_to(&answer(&question, ahead), from);
+                }
+            }
+        });
+        Ok(Self { port, is_silent })
+    }
+
+    fn speak(&self) {
+        self.is_silent.store(false, Ordering::SeqCst);
+    }
+}
+
+fn answer(question: &[u8; 48], ahead: Duration) -> [u8; 48] {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead;
+    let time = (((now.as_secs() + EPOCH_S) << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000))
+        .to_be_bytes();
+    let mut answer = [0; 48];
+    // No warning, version 4, server; stratum 2.
+    answer[..2].copy_from_slice(&[4 << 3 | 4, 2]);
+    answer[24..32].copy_from_slice(&question[40..]);
+    answer[32..40].copy_from_slice(&time);
+    answer[40..].copy_from_slice(&time);
+    answer
+}
+
+pub(super) fn a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree(
+    stand: &mut Stand,
+) -> Result<()> {
+    let servers = [TimeServer::start(HOUR)?, TimeServer::start(HOUR)?, TimeServer::start(HOUR * 24 * 365)?];
+    let addresses =
+        servers.iter().map(|server| format!("10.0.2.2:{}", server.port)).collect::<Vec<_>>().join(",");
+    let in_2001 = Variation { clock: Some("2001-09-09".to_owned()), ..Variation::default() };
+    let mut web = stand
+        .web(Way::Direct, 1, "nobody-asks-for-it")
+        .varied(in_2001)
+        .kernel_arguments(&format!("env=BOOTSTACK_NTP={addresses}"))
+        .start()?;
+    web.machine.wait_for_line(DEADLINE, WAITING)?;
+    ensure!(!web.console()?.contains("serving"), "it served before it knew the time");
+    servers.iter().for_each(TimeServer::speak);
+    web.wait_until_serving()?;
+    let answer = web.client().get("/healthz")?.expect(StatusCode::OK)?;
+    let date = httpdate::parse_http_date(answer.headers.get("date").context("no date")?.to_str()?)?;
+    let expected = SystemTime::now() + HOUR;
+    let error = expected.duration_since(date).or_else(|_| date.duration_since(expected))?;
+    ensure!(error < NEAR, "the machine's clock is {} s from the time servers'", error.as_secs());
+    Ok(())
+}
