@@ -87,7 +87,7 @@ fn compile(
 
 fn flags(layout: &Layout, toolchain: &Toolchain) -> Vec<String> {
     let mut flags = remap::flags(layout, toolchain);
-    // Hermit's poll is level-triggered, and it has no epoll.
+    // mio and tokio know epoll and kqueue, which hermit does not have; their ports add what it has instead.
     flags.extend(["--cfg".to_owned(), "mio_unsupported_force_poll_poll".to_owned()]);
     flags
 }

@@ -1,6 +1,7 @@
 //! Builds the Hermit kernel from its port: a static library whose only global symbols are the system calls.
 //!
-//! The kernel and the application each carry a copy of `core`, `alloc` and `memcpy`, built for different targets.
+//! The kernel and the application each carry a copy of `core` and `alloc`, built for different targets. The kernel's
+//! `memcpy` and its like serve both.
 //!
 //! Invariant: no symbol of the kernel can be taken for one of the application's, except those in [`KEPT`].
 
@@ -16,7 +17,7 @@ use crate::port::{self, Port};
 use crate::{Layout, Toolchain, command, layout, progress, remap};
 
 /// What the application and the loader may see, besides the `sys_*` calls.
-const KEPT: [&str; 4] = ["_start", "__bss_start", "runtime_entry", "mcount"];
+const KEPT: [&str; 7] = ["_start", "__bss_start", "runtime_entry", "mcount", "memcpy", "memmove", "memset"];
 
 /// Put before every other global symbol.
 pub(crate) const PREFIX: &str = "hermit.";
@@ -106,8 +107,8 @@ mod tests {
 
     #[test]
     fn only_system_calls_and_the_entry_stay_visible() {
-        let names = ["memcpy", "sys_read", "_start", "_RNvCs1_6hermit4init", "memcpy", "runtime_entry"];
+        let names = ["memcmp", "sys_read", "_start", "_RNvCs1_6hermit4init", "memcmp", "runtime_entry"];
         let map = symbol_map(&names.map(str::to_owned));
-        assert_eq!(map, "_RNvCs1_6hermit4init hermit._RNvCs1_6hermit4init\nmemcpy hermit.memcpy\n");
+        assert_eq!(map, "_RNvCs1_6hermit4init hermit._RNvCs1_6hermit4init\nmemcmp hermit.memcmp\n");
     }
 }

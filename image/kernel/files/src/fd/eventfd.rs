@@ -81,6 +81,8 @@ impl EventCounter {
         }
         *count += added;
         self.ready.set(readiness(*count));
+        // Nobody needs to have read the count: every write is news.
+        self.ready.renew(READABLE);
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod eventfd;
 mod polling;
 pub(crate) mod stdio;
 mod table;
+pub(crate) mod watch;
 
 pub use polling::poll;
 pub(crate) use table::{Open, find, insert, update};
@@ -187,6 +188,7 @@ pub(crate) fn read(fd: FileDescriptor, buf: &mut [MaybeUninit<u8>]) -> io::Resul
         Open::Tcp(socket) => socket.read(initialized(buf)),
         Open::Udp(socket) => socket.receive_from(initialized(buf)).map(|(length, _)| length),
         Open::Event(event) => event.read(initialized(buf)),
+        Open::Watch(_) => Err(io::Error::EINVAL),
         Open::Object(object) => block_on(object.read(buf), None),
     }
 }
@@ -200,6 +202,7 @@ pub(crate) fn write(fd: FileDescriptor, buf: &[u8]) -> io::Result<usize> {
         Open::Tcp(socket) => socket.write(buf),
         Open::Udp(socket) => socket.send_to(buf, None),
         Open::Event(event) => event.write(buf),
+        Open::Watch(_) => Err(io::Error::EINVAL),
         Open::Object(object) => block_on(object.write(buf), None),
     }
 }
@@ -227,6 +230,7 @@ pub(crate) fn get_object(fd: FileDescriptor) -> io::Result<Arc<dyn ObjectInterfa
         Open::Tcp(socket) => Arc::new(polling::Flags::Tcp(socket)),
         Open::Udp(socket) => Arc::new(polling::Flags::Udp(socket)),
         Open::Event(event) => Arc::new(polling::Flags::Event(event)),
+        Open::Watch(_) => return Err(io::Error::EINVAL),
         Open::Object(object) => object,
     })
 }

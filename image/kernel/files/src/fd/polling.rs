@@ -23,6 +23,7 @@ use crate::net::{stack, tick, wait};
 /// Waits until a descriptor can be used as asked, or the time is over. Returns how many can be.
 pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<u64> {
     let deadline = super::deadline(timeout);
+    crate::console::be_patient();
     loop {
         let seen = wait::events();
         stack::run();

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use hermit_sync::InterruptTicketMutex;
 
 use super::eventfd::EventCounter;
+use super::watch::Watch;
 use super::stdio::{GenericStderr, GenericStdin, GenericStdout};
 use super::{FileDescriptor, ObjectInterface};
 use crate::io::{Error, Result};
@@ -26,17 +27,18 @@ pub(crate) enum Open {
     Tcp(Arc<TcpSocket>),
     Udp(Arc<UdpSocket>),
     Event(Arc<EventCounter>),
+    Watch(Arc<Watch>),
     Object(Arc<dyn ObjectInterface>),
 }
 
 impl Open {
     /// What `poll` looks at, if the object keeps it.
-    pub(super) fn ready(&self) -> Option<Arc<Ready>> {
+    pub(crate) fn ready(&self) -> Option<Arc<Ready>> {
         match self {
             Self::Tcp(socket) => Some(socket.ready()),
             Self::Udp(socket) => Some(socket.ready()),
             Self::Event(event) => Some(event.ready()),
-            Self::Object(_) => None,
+            Self::Watch(_) | Self::Object(_) => None,
         }
     }
 }
@@ -137,6 +139,12 @@ pub(super) fn remove(fd: FileDescriptor) -> Result<Open> {
 pub(crate) fn update(fd: FileDescriptor) {
     let mut table = TABLE.lock();
     if let Some(Some(entry)) = usize::try_from(fd).ok().and_then(|fd| table.entries.get_mut(fd)) {
-        entry.ready = entry.open.ready();
+        let before = core::mem::replace(&mut entry.ready, entry.open.ready());
+        if let (Some(before), Some(after)) = (before, &entry.ready)
+            && !Arc::ptr_eq(&before, after)
+            && let Some(watched) = before.unwatch()
+        {
+            after.watch(watched);
+        }
     }
 }

@@ -88,6 +88,8 @@ pub(super) struct Connection {
     last_state: State,
     fault: Option<Fault>,
     is_read_shut: bool,
+    /// Whether a writer met a full buffer and waits for room.
+    is_full: bool,
 }
 
 /// What became of a connection at `refresh`.
@@ -125,6 +127,7 @@ impl Connection {
             last_state: State::Closed,
             fault: None,
             is_read_shut: false,
+            is_full: false,
         })
     }
 
@@ -220,7 +223,8 @@ impl Connection {
                 if self.is_read_shut {
                     self.discard_received();
                 }
-                self.ready.set(self.readiness(state, budget));
+                self.is_full &= !self.has_room();
+                self.ready.set(self.readiness(state));
                 Verdict::Keep
             }
         }
@@ -303,7 +307,7 @@ impl Connection {
         self.give_back_buffers(budget);
     }
 
-    fn readiness(&self, state: State, budget: &Budget) -> PollEvent {
+    fn readiness(&self, state: State) -> PollEvent {
         let socket = self.socket_ref();
         if matches!(state, State::SynSent | State::SynReceived | State::Listen) {
             return PollEvent::empty();
@@ -316,7 +320,7 @@ impl Connection {
         if is_ended {
             events |= PollEvent::POLLRDHUP;
         }
-        if !socket.may_send() || self.has_room(budget) {
+        if !socket.may_send() || !self.is_full {
             events |= WRITABLE;
         }
         if is_ended && !socket.may_send() {
@@ -329,13 +333,9 @@ impl Connection {
     }
 
     /// A third of the buffer must be free, or a writer would be woken for every acknowledgement.
-    fn has_room(&self, budget: &Budget) -> bool {
-        let limit = self.transmit_limit(budget);
-        limit.saturating_sub(self.socket_ref().send_queue()) * 3 >= limit
-    }
-
-    fn transmit_limit(&self, budget: &Budget) -> usize {
-        budget.transmit_limit().max(self.socket_ref().send_capacity())
+    fn has_room(&self) -> bool {
+        let (queued, capacity) = (self.socket_ref().send_queue(), self.socket_ref().send_capacity());
+        (capacity - queued) * 3 >= capacity
     }
 
     /// Takes the pending fault, as `SO_ERROR` does.
@@ -407,11 +407,9 @@ impl Connection {
             return Err(io::Error::EPIPE);
         }
         self.make_room(bytes.len(), budget);
-        match self.socket().send_slice(bytes) {
-            Ok(0) => Err(io::Error::EAGAIN),
-            Ok(written) => Ok(written),
-            Err(_) => Err(io::Error::EPIPE),
-        }
+        let written = self.socket().send_slice(bytes).map_err(|_| io::Error::EPIPE)?;
+        self.is_full = written < bytes.len();
+        if written == 0 { Err(io::Error::EAGAIN) } else { Ok(written) }
     }
 
     fn make_room(&mut self, bytes: usize, budget: &mut Budget) {

@@ -160,6 +160,7 @@ impl Stack {
         self.shared.run(&mut self.link);
         self.connections.flush(&mut self.link, &mut self.listeners);
         self.link.nic.publish();
+        crate::console::keep_pace(now);
     }
 
     /// Sends what system calls queued, without looking for more.

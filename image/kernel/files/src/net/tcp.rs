@@ -320,6 +320,7 @@ impl TcpSocket {
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         let role = self.role();
+        self.ready().unwatch();
         let _ = stack::with(|stack| {
             match role {
                 Role::New { .. } => {}

@@ -117,6 +117,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
+        self.ready.unwatch();
         let _ = stack::with(|stack| {
             stack.shared.remove_udp(self.handle);
             Ok(())

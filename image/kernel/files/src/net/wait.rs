@@ -46,6 +46,9 @@ pub(crate) fn is_halting() -> bool {
 
 /// Sleeps until something happens after `seen`, or until `deadline` (microseconds since start). May wake early.
 pub(crate) fn pause(seen: u32, deadline: Option<u64>) {
+    if crate::console::send_portion() {
+        return;
+    }
     let place = this_core();
     if PLACES.fetch_or(place, Ordering::SeqCst) & place == 0 {
         halt(seen, deadline);
