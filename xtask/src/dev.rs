@@ -1,18 +1,20 @@
 //! `cargo xtask dev`: the service on this host against the real MySQL, without a machine.
 //!
-//! For the seconds between an edit and its effect; only `up` shows how the site behaves on Hermit. Invariant: both
-//! programs end when this one does, and the data stay under `target` for the next time.
-use std::path::Path;
-
+//! For the seconds between an edit and its effect: a change of the source starts the service anew; only `up` shows how
+//! the site behaves on Hermit. Invariant: both programs end when this one does, and the data stay under `target` for the
+//! next time.
 use ::image::machine::check_free;
 use ::image::{Layout, Stack};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
+
+mod service;
+mod watch;
 
 use crate::build::Packages;
 use crate::endpoint::Endpoint;
+use crate::hosted;
 use crate::mysql::Mysql;
-use crate::nested;
 use crate::preflight::{self, Purpose};
 use crate::site::{Places, Site, write_secret};
 
@@ -28,6 +30,9 @@ pub(crate) struct Dev {
     /// Port on 127.0.0.1 for MySQL
     #[arg(long, default_value_t = 13306, value_parser = clap::value_parser!(u16).range(1..))]
     mysql_port: u16,
+    /// First add so many believable posts to the database
+    #[arg(long, value_name = "POSTS", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    seed: Option<u64>,
     #[command(flatten)]
     preflight: preflight::Flags,
     #[command(flatten)]
@@ -49,8 +54,12 @@ impl Dev {
             &site.config(&self.places(&self.address(self.http_port), &self.address(self.https_port)))?,
         )?;
         let endpoint = Endpoint::on_loopback(&stack.host, self.https_port, self.http_port, &site.root_path());
-        println!("\n{}\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.url(), endpoint.curl());
-        serve(&layout, &config)
+        if let Some(posts) = self.seed {
+            hosted::seed(&layout, &config, posts)?;
+        }
+        service::serve(&layout, &config, || {
+            println!("\n{}\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.url(), endpoint.curl());
+        })
     }
 
     fn check_ports(&self) -> Result<()> {
@@ -77,14 +86,4 @@ impl Dev {
             database_port: self.mysql_port,
         }
     }
-}
-
-/// The service's log goes to this terminal.
-fn serve(layout: &Layout, config: &Path) -> Result<()> {
-    let mut cargo = nested::command();
-    cargo.current_dir(layout.root());
-    cargo.args(["run", "--package", "service", "--bin", "service", "--"]).arg(config);
-    let status = cargo.status().context("cannot start cargo")?;
-    ensure!(status.success(), "the service ended ({status})");
-    Ok(())
 }

@@ -57,6 +57,11 @@ impl Endpoint {
         format!("curl --resolve {host}:{port}:127.0.0.1 --cacert {ca} {}", self.url())
     }
 
+    /// The port of HTTPS.
+    pub(crate) fn https_port(&self) -> Result<u16> {
+        Ok(self.port().parse()?)
+    }
+
     fn port(&self) -> &str {
         self.https.rsplit_once(':').map_or("443", |(_, port)| port)
     }

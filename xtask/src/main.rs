@@ -14,6 +14,7 @@ mod check;
 mod dev;
 mod down;
 mod endpoint;
+mod hosted;
 mod image;
 mod interrupt;
 mod lock;

@@ -1,0 +1,87 @@
+//! The service as a process of this host: built by cargo, started with a configuration, ended with its handle.
+//!
+//! It starts no database. Invariant: cargo becomes the service (exec), so that the process held here is the service itself.
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use ::image::Layout;
+use ::image::wait::{Status, wait_until};
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::nested;
+use crate::visit::{READY, Visitor};
+
+/// Migrations of an empty database are part of it.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running service.
+pub(crate) struct Hosted(Child);
+
+/// Compiles it; `false` when the compiler refuses.
+pub(crate) fn build(layout: &Layout) -> Result<bool> {
+    let status = cargo(layout, "build").status().context("cannot start cargo")?;
+    Ok(status.success())
+}
+
+/// The program, for arguments of its own.
+pub(crate) fn program(layout: &Layout) -> Command {
+    let mut cargo = cargo(layout, "run");
+    cargo.args(["--quiet", "--"]);
+    cargo
+}
+
+fn cargo(layout: &Layout, verb: &str) -> Command {
+    let mut cargo = nested::command();
+    cargo.current_dir(layout.root()).args([verb, "--package", "service", "--bin", "service"]);
+    cargo
+}
+
+/// Adds so many posts to the configured database.
+pub(crate) fn seed(layout: &Layout, config: &Path, posts: u64) -> Result<()> {
+    let mut program = program(layout);
+    program.args(["seed", &posts.to_string(), "--config"]).arg(config);
+    let status = program.status().context("cannot start cargo")?;
+    ensure!(status.success(), "the posts were not added ({status})");
+    Ok(())
+}
+
+impl Hosted {
+    /// Starts it; what it logs goes to `log`.
+    pub(crate) fn start(layout: &Layout, config: &Path, log: Stdio) -> Result<Self> {
+        let mut program = program(layout);
+        program.arg(config).stdin(Stdio::null()).stdout(log);
+        Ok(Self(program.spawn().context("cannot start cargo")?))
+    }
+
+    /// Waits until it and its database answer.
+    pub(crate) fn await_ready(&mut self, visitor: &Visitor) -> Result<()> {
+        let started = Instant::now();
+        wait_until(READY_DEADLINE, "the service's readiness", || {
+            if let Some(status) = self.ended()? {
+                bail!("the service ended ({status})");
+            }
+            Ok(match visitor.get(READY, started.elapsed()) {
+                Ok(200) => Status::Reached(()),
+                Ok(status) => Status::Pending(format!("answers {status}")),
+                Err(error) => Status::Pending(format!("{error:#}")),
+            })
+        })
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself; a child that was not awaited yet keeps its id.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.0.wait();
+    }
+}
