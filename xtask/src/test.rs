@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is: fast ones, SQL on a real MySQL, booted machines, power cuts.
+//! `cargo xtask test`: every test there is: fast ones, SQL on a real MySQL, a real browser, booted machines, power cuts.
 //!
 //! What a test claims is the other rooms' business; here stands what each is given. Invariant: nothing that belongs to
 //! the user's own stack is touched: databases, volumes and ports are the tests' own.
@@ -17,6 +17,7 @@ use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
 use crate::site::{Site, write_secret};
 
+mod browser;
 mod long;
 
 /// Names the file with the database for the service's tests.
@@ -41,7 +42,11 @@ impl Test {
     pub(crate) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         let stack = Stack::load(&layout)?;
-        preflight::check(&layout, &[Purpose::Judge, Purpose::Build, Purpose::Boot], self.preflight)?;
+        preflight::check(
+            &layout,
+            &[Purpose::Judge, Purpose::Build, Purpose::Boot, Purpose::Browse],
+            self.preflight,
+        )?;
         check::check(&layout)?;
         let shell = Shell::new()?;
         shell.change_dir(layout.root());
@@ -51,7 +56,7 @@ impl Test {
         if self.long { long::run(&shell) } else { Ok(()) }
     }
 
-    /// The service's queries and migrations on a MySQL of their own.
+    /// The service's queries and migrations on a MySQL of their own, and then a browser at the service over it.
     fn database(&self, layout: &Layout, stack: &Stack, shell: &Shell) -> Result<()> {
         let folder = layout.run().join("test-database");
         if folder.exists() {
@@ -68,6 +73,7 @@ impl Test {
         if self.long {
             tests = tests.env(LONG, "1");
         }
-        Ok(tests.run()?)
+        tests.run()?;
+        browser::judge(layout, stack, &site, &folder, port, shell)
     }
 }

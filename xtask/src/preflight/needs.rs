@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Judge,
     /// Putting load on machines.
     Load,
+    /// Looking at the site with a real browser.
+    Browse,
 }
 
 /// One thing that the host must have.
@@ -165,6 +167,24 @@ pub(super) const NEEDS: &[Need] = &[
         archive: Archive::Release,
         rustup: &["rustfmt", "clippy"],
         probe: |_| runs("cargo-fmt", "--version").and_then(|()| runs("cargo-clippy", "--version")),
+    },
+    Need {
+        name: "Chromium with its driver",
+        why: "visits the site as people do",
+        purpose: Purpose::Browse,
+        debian: &["chromium", "chromium-driver"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| runs("chromedriver", "--version").and_then(|()| runs("chromium", "--version")),
+    },
+    Need {
+        name: "npm",
+        why: "fetches axe, which judges pages for people with a keyboard or a screen reader",
+        purpose: Purpose::Browse,
+        debian: &["npm"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| runs("npm", "--version"),
     },
 ];
 

@@ -18,11 +18,18 @@ struct Suite {
 }
 
 /// In this order. `tests` targets here have `test = false` and read what they need from `target/bootstack`.
-const SUITES: &[Suite] = &[Suite {
-    name: "lifecycle, with other moments for power cuts and other damage each time",
-    arguments: &["test", "--package", "tests", "--test", "lifecycle"],
-    rounds: 9,
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "a real browser at the site in QEMU",
+        arguments: &["test", "--package", "tests", "--test", "browser"],
+        rounds: 1,
+    },
+    Suite {
+        name: "lifecycle, with other moments for power cuts and other damage each time",
+        arguments: &["test", "--package", "tests", "--test", "lifecycle"],
+        rounds: 9,
+    },
+];
 
 /// Runs every suite.
 pub(super) fn run(shell: &Shell) -> Result<()> {

@@ -1,0 +1,116 @@
+//! The visit itself.
+
+use anyhow::{Context, Result, ensure};
+use fantoccini::Locator;
+use tests::stand::random_word;
+use tests::unique;
+
+use super::Place;
+use super::driver::{Appearance, Driver};
+use super::page::Visitor;
+
+/// From the front page to the deletion of the account.
+pub(super) fn pay(place: &Place, appearance: Appearance) -> Result<()> {
+    let driver = Driver::start(&place.screenshots.join(format!("{}.log", appearance.name())))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let browser = driver.browser(&place.endpoint.host, appearance).await?;
+        let visitor = Visitor::new(browser.clone(), place, appearance);
+        let outcome = story(&visitor).await;
+        // The browser ends with its driver in any case; what matters is how the visit went.
+        let _ = browser.close().await;
+        outcome
+    })
+}
+
+async fn story(visitor: &Visitor<'_>) -> Result<()> {
+    let name = format!("v{}", &random_word()?[..12]).to_lowercase();
+    let password = random_word()?;
+    looks_around(visitor).await.context("looking around")?;
+    registers(visitor, &name, &password).await.context("registering")?;
+    let word = unique::word("browser").replace('-', "");
+    writes(visitor, &word).await.context("writing")?;
+    comments(visitor, &word).await.context("commenting")?;
+    searches(visitor, &word).await.context("searching")?;
+    comes_back(visitor, &name, &password).await.context("coming back")?;
+    goes_for_good(visitor, &password).await.context("leaving")
+}
+
+async fn looks_around(visitor: &Visitor<'_>) -> Result<()> {
+    visitor.open("/").await?;
+    visitor.reads("posts").await?;
+    visitor.look("front").await?;
+    visitor.open("/no-such-page").await?;
+    visitor.reads("Not found").await?;
+    visitor.look("missing").await
+}
+
+async fn registers(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
+    visitor.open("/register").await?;
+    visitor.look("register").await?;
+    visitor.fill("/register", "name", name).await?;
+    visitor.fill("/register", "password", password).await?;
+    visitor.send("/register", "posts").await?;
+    visitor.look("signed-in").await
+}
+
+async fn writes(visitor: &Visitor<'_>, word: &str) -> Result<()> {
+    visitor.open("/posts/new").await?;
+    visitor.look("write").await?;
+    visitor.fill("/posts", "title", &format!("About {word}")).await?;
+    visitor.fill("/posts", "body", &format!("**Strong** {word}\n\n- one\n- two\n\n`code`")).await?;
+    visitor.fill("/posts", "tags", "browser").await?;
+    visitor.send("/posts", word).await?;
+    let strong = visitor.browser.find(Locator::Css("main .body strong")).await.context("no Markdown")?;
+    ensure!(strong.text().await? == "Strong", "Markdown shows something else");
+    visitor.look("post").await
+}
+
+async fn comments(visitor: &Visitor<'_>, word: &str) -> Result<()> {
+    let path = visitor.browser.current_url().await?.path().to_owned();
+    let action = format!("{path}/comments");
+    visitor.fill(&action, "body", &format!("A comment on {word}")).await?;
+    visitor.send(&action, word).await?;
+    visitor.browser.wait().for_element(Locator::Css(".comments li")).await.context("no comment")?;
+    ensure!(visitor.shows(&format!("A comment on {word}")).await?, "the comment is not on the page");
+    visitor.look("comment").await
+}
+
+async fn searches(visitor: &Visitor<'_>, word: &str) -> Result<()> {
+    let field = visitor.browser.find(Locator::Css("form.search [name='q']")).await?;
+    field.send_keys(&format!("{word}\n")).await?;
+    visitor.reads("Search").await?;
+    ensure!(visitor.shows(&format!("About {word}")).await?, "the post is not found");
+    visitor.look("search").await
+}
+
+/// Signs out, is nobody then, and signs in again.
+async fn comes_back(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
+    visitor.send("/logout", "").await?;
+    visitor.open("/account").await?;
+    visitor.reads("Sign in").await?;
+    visitor.look("login").await?;
+    visitor.fill("/login", "name", name).await?;
+    visitor.fill("/login", "password", password).await?;
+    visitor.send("/login", "Account").await?;
+    visitor.look("account").await?;
+    visitor.open(&format!("/people/{name}")).await?;
+    visitor.reads(name).await?;
+    visitor.look("person").await
+}
+
+async fn goes_for_good(visitor: &Visitor<'_>, password: &str) -> Result<()> {
+    visitor.open("/account").await?;
+    let summary = Locator::Css("section[aria-labelledby='delete-title'] summary");
+    visitor.browser.find(summary).await?.click().await?;
+    visitor.fill("/account/delete", "password", password).await?;
+    visitor
+        .browser
+        .find(Locator::Css("form[action='/account/delete'] [name='posts']"))
+        .await?
+        .click()
+        .await?;
+    visitor.send("/account/delete", "").await?;
+    visitor.open("/account").await?;
+    visitor.reads("Sign in").await
+}
