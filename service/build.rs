@@ -80,10 +80,11 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-/// The encodings worth sending, best first; the file itself is always the last.
+/// The encodings worth sending, smallest first; the file itself is always the last.
 fn smaller(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let mut encodings = vec![("br", brotli(bytes)), ("gzip", gzip(bytes))];
+    let mut encodings = vec![("br", brotli(bytes)), ("zstd", zstd(bytes)), ("gzip", gzip(bytes))];
     encodings.retain(|(_, encoded)| encoded.len() < bytes.len());
+    encodings.sort_by_key(|(_, encoded)| encoded.len());
     encodings.push(("identity", bytes.to_vec()));
     encodings
 }
@@ -94,6 +95,11 @@ fn brotli(mut bytes: &[u8]) -> Vec<u8> {
     let params = brotli::enc::BrotliEncoderParams::default();
     brotli::BrotliCompress(&mut bytes, &mut encoded, &params).expect("writing to memory");
     encoded
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    // The highest level that every decoder has the memory for.
+    zstd::bulk::compress(bytes, 19).expect("writing to memory")
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

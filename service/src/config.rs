@@ -79,6 +79,8 @@ pub struct Limits {
     pub connections: u32,
     /// Requests at once in one HTTP/2 connection (RFC 9113 recommends no less than 100).
     pub streams: u32,
+    /// Requests at once in all connections together. More: 503. (Each may hold a page of some tens of KiB.)
+    pub requests: u32,
     /// A request's head, in KiB. Larger: 431.
     pub header_kib: u32,
     /// A request's path and query, in bytes. Longer: 414.
@@ -91,7 +93,7 @@ pub struct Limits {
     pub header_s: u32,
     /// From a request's head to its answer, the reading of its body included, in seconds. Later: 408.
     pub request_s: u32,
-    /// Without a byte in either direction, in seconds. Then the connection is closed.
+    /// Without a request that arrives, or an answer that gets on, in seconds. Then the connection is closed.
     pub idle_s: u32,
     /// Connections to MySQL.
     pub database_connections: u32,
@@ -101,7 +103,9 @@ pub struct Limits {
     pub registrations_per_hour: u32,
     /// Passwords given from one address at once, and again in each hour. More: 429.
     pub sign_ins_per_hour: u32,
-    /// From the drain's start to the end of the last request, in seconds. Then connections are cut.
+    /// From the drain's start, when `/readyz` says no, to the closing of the listeners, in milliseconds.
+    pub notice_ms: u32,
+    /// From the closing of the listeners to the end of the last request, in seconds. Then connections are cut.
     pub drain_s: u32,
 }
 
@@ -110,6 +114,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             streams: 100,
+            requests: 512,
             header_kib: 16,
             url_bytes: 4096,
             // 10,000 characters of a post, each up to four bytes, percent-encoded to twelve.
@@ -123,6 +128,7 @@ impl Default for Limits {
             // A class or an office behind one address.
             registrations_per_hour: 60,
             sign_ins_per_hour: 300,
+            notice_ms: 500,
             drain_s: 20,
         }
     }

@@ -8,6 +8,7 @@ mod assets;
 mod avatar;
 mod challenge;
 mod comments;
+mod compress;
 mod csrf;
 mod cursor;
 mod encoding;
@@ -19,11 +20,13 @@ mod headers;
 mod health;
 mod host;
 mod markdown;
+mod methods;
 mod moment;
 mod observe;
 mod page;
 mod people;
 mod posts;
+mod problem;
 mod redirect;
 mod search;
 mod session;
@@ -41,6 +44,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::db::{self, Database};
+use crate::load::Load;
 use crate::passwords::Passwords;
 
 pub use redirect::router as redirect;
@@ -67,6 +71,9 @@ struct Shared {
     /// Further names of the certificate: visitors who come by them are sent to `host`.
     aliases: Vec<String>,
     public_port: u16,
+    load: Arc<Load>,
+    requests: u32,
+    head_bytes: usize,
     url_bytes: usize,
     body_bytes: usize,
     request: Duration,
@@ -81,6 +88,9 @@ impl Site {
             host: config.host.clone(),
             aliases: config.tls.acme.iter().flat_map(|acme| acme.names.clone()).collect(),
             public_port: config.listen.public_port,
+            load: Arc::default(),
+            requests: config.limits.requests,
+            head_bytes: config.limits.header_kib as usize * 1024,
             url_bytes: config.limits.url_bytes as usize,
             body_bytes: config.limits.body_kib as usize * 1024,
             request: Duration::from_secs(config.limits.request_s.into()),
@@ -103,6 +113,11 @@ impl Site {
     pub fn with_certificates(self, certificates: Certificates) -> Self {
         Self { certificates: Some(certificates), ..self }
     }
+
+    /// What the machine has in hand, to be counted by whoever accepts connections.
+    pub fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.shared.load)
+    }
 }
 
 /// All routes of the HTTPS site.
@@ -123,7 +138,9 @@ fn layered(site: Site, routes: Router<Site>) -> Router {
         .layer(from_fn(async |request, next: Next| db::for_request(next.run(request)).await))
         .layer(from_fn_with_state(site.clone(), host::check))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(methods::options))
         .layer(from_fn(error::pages))
+        .layer(from_fn(compress::compress))
         .layer(from_fn(headers::secure))
         .layer(from_fn(observe::request))
         .with_state(site)

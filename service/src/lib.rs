@@ -11,6 +11,7 @@ pub mod config;
 pub mod db;
 pub mod drain;
 pub mod http;
+pub mod load;
 pub mod log;
 pub mod passwords;
 #[cfg(not(target_os = "hermit"))]

@@ -6,19 +6,24 @@
 mod accept;
 mod activity;
 mod connection;
+mod counted;
+mod crowd;
 mod linger;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::certificates::{self, Certificates};
 use crate::config::{Config, Limits};
 use crate::db::Database;
-use crate::drain::Drain;
+use crate::drain::{self, Drain};
 use crate::http::{self, Site};
+use crate::load::Load;
 use accept::Door;
 pub use connection::Connection;
 
@@ -114,8 +119,12 @@ impl Server {
         let certificates = self.certificates.clone();
         let migration = tokio::spawn(async move { database.migrate().await });
         let renewal = tokio::spawn(async move { certificates.run().await });
-        let plain = Connection::plain(http::redirect(self.site.clone()), self.limits.clone(), drain.clone());
-        let secure = Connection::secure(tls, http::router(self.site), self.limits, drain)
+        let load = self.site.load();
+        let closing = announced(drain, Arc::clone(&load), &self.limits);
+        let limits = self.limits;
+        let moved = http::redirect(self.site.clone());
+        let plain = Connection::plain(moved, limits.clone(), closing.clone(), Arc::clone(&load));
+        let secure = Connection::secure(tls, http::router(self.site), limits, closing, load)
             .with_challenges(self.certificates);
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
         let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
@@ -126,6 +135,21 @@ impl Server {
         tracing::info!("drained");
         Ok(())
     }
+}
+
+/// The drain as the listeners see it: `/readyz` says no first, and the doors close after the notice, so that a load
+/// balancer has sent its visitors elsewhere before anybody is turned away.
+fn announced(drain: Drain, load: Arc<Load>, limits: &Limits) -> Drain {
+    let notice = Duration::from_millis(limits.notice_ms.into());
+    let (trigger, closing) = drain::channel();
+    tokio::spawn(async move {
+        drain.started().await;
+        tracing::info!("draining");
+        load.drain();
+        tokio::time::sleep(notice).await;
+        trigger.start();
+    });
+    closing
 }
 
 /// std's backlog of 128 holds: each place in it is a socket with buffers on some systems.

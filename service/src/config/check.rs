@@ -23,6 +23,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
         &[
             "connections",
             "streams",
+            "requests",
             "header_kib",
             "url_bytes",
             "body_kib",
@@ -34,6 +35,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "database_ms",
             "registrations_per_hour",
             "sign_ins_per_hour",
+            "notice_ms",
             "drain_s",
         ],
     ),
@@ -156,6 +158,7 @@ fn limits(limits: &Limits) -> Result<(), String> {
     let Limits {
         connections,
         streams,
+        requests,
         header_kib,
         url_bytes,
         body_kib,
@@ -167,12 +170,14 @@ fn limits(limits: &Limits) -> Result<(), String> {
         database_ms,
         registrations_per_hour,
         sign_ins_per_hour,
+        notice_ms,
         drain_s,
     } = *limits;
     // The smallest value that a site can work with, and the largest for which a time or a size makes sense.
     for (name, value, least, most) in [
         ("connections", connections, 1, 65_536),
         ("streams", streams, 1, 10_000),
+        ("requests", requests, 1, 100_000),
         // hyper's own least buffer for a head is 8 KiB.
         ("header_kib", header_kib, 8, 1024),
         ("url_bytes", url_bytes, 64, 65_534),
@@ -186,6 +191,7 @@ fn limits(limits: &Limits) -> Result<(), String> {
         // GCRA counts in whole seconds.
         ("registrations_per_hour", registrations_per_hour, 1, 3600),
         ("sign_ins_per_hour", sign_ins_per_hour, 1, 3600),
+        ("notice_ms", notice_ms, 0, 600_000),
         ("drain_s", drain_s, 0, 3600),
     ] {
         if !(least..=most).contains(&value) {

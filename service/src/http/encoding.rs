@@ -3,18 +3,22 @@
 use crate::assets::Encoded;
 
 /// The first of these representations that the client accepts at all, by its own preference and then by our order.
-/// A header that forbids everything, or is no list at all, gets the plain file.
-pub(super) fn choose<'a>(offered: &'a [Encoded], accepted: Option<&str>) -> &'a Encoded {
-    let plain = &offered[offered.len() - 1];
-    let Some(accepted) = accepted else { return plain };
-    let mut best = (0, plain);
-    for encoded in offered {
+/// A header that forbids everything, or is no list at all, gets the plain file, which is the last.
+pub(super) fn choose(offered: &[Encoded], accepted: Option<&str>) -> usize {
+    let mut best = (0, offered.len() - 1);
+    let Some(accepted) = accepted else { return best.1 };
+    for (place, encoded) in offered.iter().enumerate() {
         let weight = weight(accepted, encoded.encoding);
         if weight > best.0 {
-            best = (weight, encoded);
+            best = (weight, place);
         }
     }
     best.1
+}
+
+/// Whether a client wants this encoding rather than the plain bytes.
+pub(super) fn wants(accepted: &str, encoding: &str) -> bool {
+    weight(accepted, encoding) > 0
 }
 
 /// The weight of an encoding in thousandths; 0 means not acceptable. `identity` is acceptable unless it is excluded,
@@ -55,6 +59,11 @@ pub(super) fn matches(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item) == etag)
 }
 
+/// Whether the list in `If-Match` names this entity tag (strong comparison) or any (`*`).
+pub(super) fn matches_strongly(list: &str, etag: &str) -> bool {
+    list.split(',').map(str::trim).any(|item| item == "*" || item == etag)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -63,12 +72,13 @@ mod tests {
 
     const OFFERED: &[Encoded] = &[
         Encoded { encoding: "br", bytes: b"" },
+        Encoded { encoding: "zstd", bytes: b"" },
         Encoded { encoding: "gzip", bytes: b"" },
         Encoded { encoding: "identity", bytes: b"" },
     ];
 
     fn chosen(accepted: &str) -> &'static str {
-        choose(OFFERED, Some(accepted)).encoding
+        OFFERED[choose(OFFERED, Some(accepted))].encoding
     }
 
     #[test]
@@ -76,7 +86,8 @@ mod tests {
         for (accepted, encoding) in [
             ("gzip, deflate, br, zstd", "br"),
             ("gzip, br;q=0.5", "gzip"),
-            ("br;q=0, *", "gzip"),
+            ("gzip, zstd", "zstd"),
+            ("br;q=0, *", "zstd"),
             ("*", "br"),
             ("*;q=0", "identity"),
             ("BR", "br"),
@@ -92,7 +103,7 @@ mod tests {
 
     #[test]
     fn without_a_header_the_plain_file_is_sent() {
-        assert_eq!(choose(OFFERED, None).encoding, "identity");
+        assert_eq!(OFFERED[choose(OFFERED, None)].encoding, "identity");
     }
 
     #[test]
@@ -101,6 +112,8 @@ mod tests {
         assert!(matches("*", r#""b""#));
         assert!(!matches(r#""abc""#, r#""b""#));
         assert!(!matches("b", r#""b""#));
+        assert!(matches_strongly(r#""a", "b""#, r#""b""#) && matches_strongly("*", r#""b""#));
+        assert!(!matches_strongly(r#"W/"b""#, r#""b""#));
     }
 
     proptest! {
@@ -114,7 +127,7 @@ mod tests {
 
         #[test]
         fn any_header_gets_one_of_the_representations(accepted in "\\PC*") {
-            prop_assert!(["br", "gzip", "identity"].contains(&chosen(&accepted)));
+            prop_assert!(["br", "zstd", "gzip", "identity"].contains(&chosen(&accepted)));
         }
 
         #[test]

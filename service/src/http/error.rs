@@ -15,6 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTE
 use http::{HeaderValue, StatusCode};
 
 use super::observe::RequestId;
+use super::problem::Problem;
 use crate::db;
 use crate::log::chain;
 use crate::passwords;
@@ -25,6 +26,8 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 const SIGNED_OUT: &str =
     "You are not signed in, or not any more. Nothing was written: sign in, go back, and send it again.";
 const BUSY: &str = "Too many people are signing in at this moment: please try again in a few seconds.";
+/// What a visitor reads when the machine has its hands full.
+const CROWDED: &str = "Too many visitors at once. Please try again in a few seconds.";
 
 /// What a handler may answer instead of a page.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,12 @@ pub enum Error {
     /// The machine gives no random numbers.
     #[error("no entropy")]
     Entropy(#[from] getrandom::Error),
+    /// The head is larger than the limit.
+    #[error("head too large")]
+    HeadTooLarge,
+    /// More requests are being worked on than the limit.
+    #[error("too many requests at once")]
+    Busy,
     /// MySQL.
     #[error("no answer from the database")]
     Database(#[from] db::Error),
@@ -91,6 +100,8 @@ impl Error {
             | Self::Template(_)
             | Self::Entropy(_)
             | Self::Password(passwords::Error::Entropy(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -99,6 +110,7 @@ impl Error {
             Self::Refused(_, reason) => Some(Reason(reason.clone())),
             Self::SignedOut => Some(Reason(SIGNED_OUT.into())),
             Self::Password(passwords::Error::Busy) => Some(Reason(BUSY.into())),
+            Self::Busy => Some(Reason(CROWDED.into())),
             _ => None,
         }
     }
@@ -127,7 +139,7 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
+        if status.is_server_error() && !matches!(self, Self::Busy) {
             tracing::error!(error = chain(&self), status = status.as_u16());
         }
         let mut response = Response::new(Body::empty());
@@ -145,12 +157,20 @@ pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// Gives every refusal that has no body of its own a page.
+/// Where programs are answered, with problems instead of pages.
+const PROGRAMS: &str = "/api/";
+
+/// Gives every refusal that has no body of its own a page, or a program a problem.
 pub(super) async fn pages(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+    let program = request.uri().path().starts_with(PROGRAMS);
     let response = next.run(request).await;
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    if refused && !response.headers().contains_key(CONTENT_TYPE) { page(response, &id) } else { response }
+    if refused && !response.headers().contains_key(CONTENT_TYPE) {
+        page(response, &id, program)
+    } else {
+        response
+    }
 }
 
 #[derive(Template)]
@@ -162,19 +182,23 @@ struct Page<'a> {
     request_id: &'a str,
 }
 
-fn page(response: Response, id: &RequestId) -> Response {
+fn page(response: Response, id: &RequestId, program: bool) -> Response {
     let (mut parts, _) = response.into_parts();
     let (title, default) = words(parts.status);
-    let reason = parts.extensions.get::<Reason>().map_or(default, |reason| &reason.0);
-    let page = Page { status: parts.status.as_u16(), title, reason, request_id: id.as_str() };
-    let body = page.render().unwrap_or_else(|_| title.to_owned());
-    let (html, body) = Html(body).into_response().into_parts();
-    parts.headers.extend(html.headers);
+    let reason = parts.extensions.remove::<Reason>().map_or(default.into(), |reason| reason.0);
+    let (status, request_id) = (parts.status.as_u16(), id.as_str());
     parts.headers.remove(http::header::CONTENT_LENGTH);
     parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if parts.status == StatusCode::SERVICE_UNAVAILABLE {
         parts.headers.insert(RETRY_AFTER, RETRY_AFTER_S);
     }
+    if program {
+        return Problem { r#type: Problem::BLANK, title, status, detail: &reason, request_id }.answer(parts);
+    }
+    let page = Page { status, title, reason: &reason, request_id };
+    let body = page.render().unwrap_or_else(|_| title.to_owned());
+    let (html, body) = Html(body).into_response().into_parts();
+    parts.headers.extend(html.headers);
     Response::from_parts(parts, body)
 }
 
@@ -190,7 +214,9 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
         408 => ("Too slow", "The request took too long to arrive."),
         413 => ("Too large", "The request is larger than this site accepts."),
         414 => ("Address too long", "The address is longer than this site accepts."),
+        412 => ("Changed meanwhile", "What the request is about is not what it was."),
         415 => ("Unsupported format", "The form was sent in a format that this site does not read."),
+        416 => ("No such part", "The file does not have the part that was asked for."),
         421 => ("Wrong host", "This server does not serve that host name."),
         422 => ("Not accepted", "Something in the form cannot be accepted."),
         429 => ("Too many requests", "Please wait a moment and try again."),

@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives. `/readyz`: the database answers too. For load balancers and `up`; plain text.
+//! `/healthz`: the process lives. `/readyz`: the database answers too, and visitors are welcome. For load balancers and `up`; plain text.
 
 use axum::Router;
 use axum::extract::State;
@@ -26,6 +26,9 @@ pub(super) async fn alive() -> Answer {
 }
 
 async fn ready(State(site): State<Site>) -> Answer {
+    if site.shared.load.draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, NO_STORE, "the machine is about to stop\n");
+    }
     match site.database.ready().await {
         Ok(()) => (StatusCode::OK, NO_STORE, "ready\n"),
         Err(error) => {

@@ -1,4 +1,5 @@
-//! The virtual host check: only requests for this site's name are answered, and only with an address of sane length.
+//! The virtual host check: only requests for this site's name are answered, and only with an address and a head of sane
+//! length, and only as many at once as fit into the machine.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,11 +9,14 @@ use http::header::HOST;
 use super::error::Error;
 use super::{Site, health, redirect};
 
-/// Refuses a request for another host (421) or with an overlong address (414).
+/// Refuses a request for another host (421), with an overlong address (414) or head (431), or that is one too many (503).
 /// Health checks come from load balancers, which know only addresses: those two paths are exempt.
 pub(super) async fn check(State(site): State<Site>, request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
         return Error::UriTooLong.into_response();
+    }
+    if head_bytes(&request) > site.shared.head_bytes {
+        return Error::HeadTooLarge.into_response();
     }
     if !health::PATHS.contains(&request.uri().path()) && !is_for(&request, &site.shared.host) {
         let by_alias = site.shared.aliases.iter().any(|alias| is_for(&request, alias));
@@ -22,7 +26,15 @@ pub(super) async fn check(State(site): State<Site>, request: Request, next: Next
             Error::Misdirected.into_response()
         };
     }
+    if site.shared.load.requests() > site.shared.requests {
+        return Error::Busy.into_response();
+    }
     next.run(request).await
+}
+
+/// As HTTP/2 counts a list of headers (RFC 9113, 6.5.2), without the 32 bytes for each.
+fn head_bytes(request: &Request) -> usize {
+    request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// HTTP/2 sends the host in the target (`:authority`), HTTP/1.1 in a header; when both are there they must agree.

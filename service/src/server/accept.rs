@@ -1,26 +1,31 @@
-//! One listener: accepts while there are permits, and after the drain waits for them to come back.
+//! One listener: accepts while there are permits or idle connections to end, and after the drain waits for the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Connection;
+use super::crowd::Crowd;
 
 /// How long to wait when the operating system cannot accept (out of descriptors or memory), which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often another idle connection is asked to go while somebody waits for its place.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Door {
     listener: TcpListener,
     connection: Arc<Connection>,
     permits: Arc<Semaphore>,
+    crowd: Crowd,
 }
 
 impl Door {
     pub(super) fn new(listener: TcpListener, connection: Connection) -> Self {
         let permits = Arc::new(Semaphore::new(connection.limits.connections as usize));
-        Self { listener, connection: Arc::new(connection), permits }
+        Self { listener, connection: Arc::new(connection), permits, crowd: Crowd::default() }
     }
 
     /// Ends when the drain has started and its connections are closed or out of time.
@@ -29,7 +34,7 @@ impl Door {
             () = self.connection.drain.started() => {}
             () = self.accept() => {}
         }
-        let Self { listener, connection, permits } = self;
+        let Self { listener, connection, permits, .. } = self;
         drop(listener);
         let limit = Duration::from_secs(connection.limits.drain_s.into());
         let all = permits.acquire_many(connection.limits.connections);
@@ -39,15 +44,16 @@ impl Door {
     }
 
     async fn accept(&self) {
-        // The semaphore is never closed.
-        while let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
+        loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     // Answers are written whole: waiting to fill a packet would only delay their end.
                     let _ = stream.set_nodelay(true);
+                    let permit = self.permit().await;
                     let connection = Arc::clone(&self.connection);
+                    let crowd = self.crowd.clone();
                     tokio::spawn(async move {
-                        connection.serve(stream, peer.ip()).await;
+                        connection.serve_among(stream, peer.ip(), &crowd).await;
                         drop(permit);
                     });
                 }
@@ -55,6 +61,20 @@ impl Door {
                     tracing::warn!(%error, "cannot accept");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
+            }
+        }
+    }
+
+    /// A place for one more connection; idle ones go for it.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let free = Arc::clone(&self.permits).acquire_owned();
+            if self.permits.available_permits() == 0 {
+                self.crowd.make_room();
+            }
+            if let Ok(permit) = tokio::time::timeout(ROOM_PAUSE, free).await {
+                // An error would say that the semaphore is closed, which nobody does.
+                return permit.ok();
             }
         }
     }

@@ -1,16 +1,27 @@
-//! When a connection last moved a byte, so that one that moves none can be closed.
+//! When a connection last got something done, so that one that gets nothing done can be closed.
+//!
+//! Done is: a request arrived whole, an answer was sent whole or [`STEP_BYTES`] of it. Bytes as such are not: a client
+//! that trickles half a head, or pings without asking anything, keeps no connection open by it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Shared between a stream and whoever watches it.
+/// What a client must take of an answer within the idle limit to go on: 273 bytes a second at the default of 60 s, a
+/// tenth of the slowest mobile networks.
+const STEP_BYTES: u32 = 16 * 1024;
+
+/// A handshake or the next step of a large answer, on its way to a client far away, takes less than this.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Shared between a stream, its requests and whoever watches them.
 #[derive(Clone, Debug)]
 pub(super) struct Activity(Arc<Clock>);
 
@@ -18,23 +29,73 @@ pub(super) struct Activity(Arc<Clock>);
 struct Clock {
     begun: Instant,
     last_ms: AtomicU64,
+    written: AtomicU32,
+    requests: AtomicU32,
+    evicted: Notify,
 }
+
+/// A request on the connection, from its head to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Busy(Activity);
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Clock { begun: Instant::now(), last_ms: AtomicU64::new(0) }))
+        Self(Arc::new(Clock {
+            begun: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            written: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
+            evicted: Notify::new(),
+        }))
     }
 
-    fn touch(&self) {
+    /// Something was done now.
+    pub(super) fn touch(&self) {
         let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last_ms.store(now, Ordering::Relaxed);
     }
 
-    /// Ends when nothing has moved for this long.
+    /// A request has arrived; it is answered when the handle is dropped.
+    pub(super) fn begin(&self) -> Busy {
+        self.touch();
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    fn wrote(&self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let sum = self.0.written.load(Ordering::Relaxed).saturating_add(bytes);
+        if sum >= STEP_BYTES {
+            self.touch();
+        }
+        self.0.written.store(sum % STEP_BYTES, Ordering::Relaxed);
+    }
+
+    /// Since when nothing was done; none while a request is worked on, and not before [`GRACE`] is over.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let last = self.last();
+        let idle = self.0.requests.load(Ordering::Relaxed) == 0 && last.elapsed() >= GRACE;
+        idle.then_some(last)
+    }
+
+    fn last(&self) -> Instant {
+        self.0.begun + Duration::from_millis(self.0.last_ms.load(Ordering::Relaxed))
+    }
+
+    /// Asks the connection to make room for another.
+    pub(super) fn evict(&self) {
+        self.0.evicted.notify_one();
+    }
+
+    /// Ends when the connection is asked to make room.
+    pub(super) async fn evicted(&self) {
+        self.0.evicted.notified().await;
+    }
+
+    /// Ends when nothing was done for this long.
     pub(super) async fn stopped(&self, limit: Duration) {
         loop {
-            let last = self.0.begun + Duration::from_millis(self.0.last_ms.load(Ordering::Relaxed));
-            let deadline = last + limit;
+            let deadline = self.last() + limit;
             if deadline <= Instant::now() {
                 return;
             }
@@ -43,7 +104,14 @@ impl Activity {
     }
 }
 
-/// A stream that notes each byte it moves.
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream that notes what it sends.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
@@ -54,13 +122,6 @@ impl<S> Watched<S> {
     pub(super) fn new(stream: S, activity: Activity) -> Self {
         Self { stream, activity }
     }
-
-    fn noted<T>(&self, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Ok(_)) = moved {
-            self.activity.touch();
-        }
-        moved
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -69,15 +130,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let moved = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.noted(moved)
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.noted(moved)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.activity.wrote(bytes);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

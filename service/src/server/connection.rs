@@ -8,28 +8,35 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::AddExtension;
-use axum::{Extension, Router};
+use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use hyper_util::service::TowerToHyperService;
 use tls::rustls::ServerConfig;
 use tls::rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower::Layer as _;
 
 use super::activity::{Activity, Watched};
+use super::counted::Counted;
+use super::crowd::Crowd;
 use super::linger::Lingering;
 use crate::certificates::Certificates;
 use crate::config::Limits;
 use crate::drain::Drain;
 use crate::http::Peer;
+use crate::load::Load;
 
 /// How long a connection may take to say goodbye once it was idle for too long.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The same when another visitor waits for the place.
+const HURRIED_FAREWELL: Duration = Duration::from_millis(50);
+
+/// For each KiB of head that the site accepts, what is read, in bytes: a head somewhat beyond the limit is refused by the
+/// site with a page that says so, a larger one by the protocol.
+const HEAD_BUFFER: usize = 1536;
 
 /// What a client may send on one stream before it is read, in bytes: HTTP/2's own default (RFC 9113, 6.9.2).
 const STREAM_WINDOW: u32 = 65_535;
@@ -40,9 +47,6 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// What one stream may have ready to send, in bytes. A static file is not copied into it.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// The router, which is told the client's address with each request.
-type Service = TowerToHyperService<AddExtension<Router, Peer>>;
-
 /// What all connections of one listener share.
 pub struct Connection {
     /// `None`: plain HTTP.
@@ -52,6 +56,7 @@ pub struct Connection {
     router: Router,
     pub(super) limits: Limits,
     pub(super) drain: Drain,
+    load: Arc<Load>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -62,13 +67,19 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// Connections over TLS.
-    pub fn secure(tls: Arc<ServerConfig>, router: Router, limits: Limits, drain: Drain) -> Self {
-        Self { tls: Some(tls), challenges: None, router, limits, drain }
+    pub fn secure(
+        tls: Arc<ServerConfig>,
+        router: Router,
+        limits: Limits,
+        drain: Drain,
+        load: Arc<Load>,
+    ) -> Self {
+        Self { tls: Some(tls), challenges: None, router, limits, drain, load }
     }
 
     /// Connections in the clear.
-    pub fn plain(router: Router, limits: Limits, drain: Drain) -> Self {
-        Self { tls: None, challenges: None, router, limits, drain }
+    pub fn plain(router: Router, limits: Limits, drain: Drain, load: Arc<Load>) -> Self {
+        Self { tls: None, challenges: None, router, limits, drain, load }
     }
 
     /// Answers the challenges of certificate authorities too.
@@ -80,8 +91,20 @@ impl Connection {
     /// Serves one to its end; `peer` is the client's address. Whatever a client does wrong is its own affair and is not
     /// logged.
     pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: IpAddr) {
+        self.serve_among(stream, peer, &Crowd::default()).await;
+    }
+
+    /// Serves one that goes, once it has nothing to do, when others of the crowd need its place.
+    pub(super) async fn serve_among<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        peer: IpAddr,
+        crowd: &Crowd,
+    ) {
         let activity = Activity::new();
-        let service = self.service(peer);
+        let service = Counted::new(self.router.clone(), Peer(peer), activity.clone(), Arc::clone(&self.load));
+        let _member = crowd.join(activity.clone());
+        let _held = self.load.connection();
         let stream = Watched::new(Lingering::new(stream), activity.clone());
         match &self.tls {
             None => self.http1(stream, &activity, service).await,
@@ -94,10 +117,15 @@ impl Connection {
         tls: &Arc<ServerConfig>,
         stream: S,
         activity: &Activity,
-        service: Service,
+        service: Counted,
     ) {
         let limit = seconds(self.limits.handshake_s);
-        let Ok(Some(stream)) = tokio::time::timeout(limit, self.handshake(tls, stream)).await else { return };
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(limit, self.handshake(tls, stream)) => shaken,
+            () = activity.evicted() => return,
+        };
+        let Ok(Some(stream)) = shaken else { return };
+        activity.touch();
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream, activity, service).await;
         } else {
@@ -129,12 +157,12 @@ impl Connection {
         &self,
         stream: S,
         activity: &Activity,
-        service: Service,
+        service: Counted,
     ) {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(seconds(self.limits.header_s))
-            .max_buf_size(self.limits.header_kib as usize * 1024)
+            .max_buf_size(self.limits.header_kib as usize * HEAD_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         self.watch(connection, activity).await;
     }
@@ -143,7 +171,7 @@ impl Connection {
         &self,
         stream: S,
         activity: &Activity,
-        service: Service,
+        service: Counted,
     ) {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -151,13 +179,9 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
-            .max_header_list_size(self.limits.header_kib * 1024)
+            .max_header_list_size(self.limits.header_kib.saturating_mul(HEAD_BUFFER as u32))
             .serve_connection(TokioIo::new(stream), service);
         self.watch(connection, activity).await;
-    }
-
-    fn service(&self, peer: IpAddr) -> Service {
-        TowerToHyperService::new(Extension(Peer(peer)).layer(self.router.clone()))
     }
 
     /// Runs the connection until it ends; on the drain or when it is idle, asks it to end (HTTP/2: GOAWAY).
@@ -168,6 +192,7 @@ impl Connection {
             _ = connection.as_mut() => {}
             () = self.drain.started() => end(connection, activity.stopped(idle)).await,
             () = activity.stopped(idle) => end(connection, tokio::time::sleep(FAREWELL)).await,
+            () = activity.evicted() => end(connection, tokio::time::sleep(HURRIED_FAREWELL)).await,
         }
     }
 }

@@ -31,11 +31,11 @@ struct Client {
 impl Client {
     /// To a listener in the clear that serves the whole site.
     fn plain() -> Self {
-        Self::over(|limits, drain, _| Connection::plain(router(), limits, drain))
+        Self::over(|limits, drain, _| Connection::plain(router(), limits, drain, Arc::default()))
     }
 
     fn secure() -> Self {
-        Self::over(|limits, drain, tls| Connection::secure(tls, router(), limits, drain))
+        Self::over(|limits, drain, tls| Connection::secure(tls, router(), limits, drain, Arc::default()))
     }
 
     fn over(connection: impl FnOnce(Limits, drain::Drain, Arc<ServerConfig>) -> Connection) -> Self {
@@ -139,7 +139,7 @@ async fn a_body_that_never_ends_is_answered_408() {
 #[tokio::test(start_paused = true)]
 async fn an_overlong_head_is_answered_431() {
     let mut client = Client::plain();
-    let head = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx: {}\r\n\r\n", "a".repeat(20 * 1024));
+    let head = format!("GET / HTTP/1.1\r\nhost: {HOST}\r\nx: {}\r\n\r\n", "a".repeat(30 * 1024));
     client.stream.write_all(head.as_bytes()).await.unwrap();
     assert!(client.rest().await.0.starts_with("HTTP/1.1 431 "));
 }
@@ -207,4 +207,50 @@ async fn the_drain_finishes_the_request_that_was_begun() {
     // The database is away: 503 is the answer of the site itself, after the whole body.
     let (said, _) = client.rest().await;
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("connection: close"), "{said}");
+}
+
+/// A whole HTTP/2 frame (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Sends `drop` every second until the service hangs up; how long that took.
+async fn trickle(stream: &mut TlsStream<DuplexStream>, drop: &[u8]) -> Duration {
+    let begun = Instant::now();
+    let mut answers = [0; 4096];
+    loop {
+        if stream.write_all(drop).await.is_err() {
+            return begun.elapsed();
+        }
+        let second = Duration::from_secs(1);
+        if matches!(tokio::time::timeout(second, stream.read(&mut answers)).await, Ok(Ok(0) | Err(_))) {
+            return begun.elapsed();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickled_http_2_head_keeps_no_connection() {
+    let (mut stream, _trigger) = Client::secure().handshake().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    // HEADERS of a kilobyte on stream 1, of which a byte comes each second.
+    stream.write_all(&frame(1, 4, 1, &[0; 1024])[..9]).await.unwrap();
+    let took = trickle(&mut stream, &[0]).await;
+    assert!(took.as_secs() <= u64::from(Limits::default().idle_s) + 4, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_alone_keep_no_http_2_connection() {
+    let (mut stream, _trigger) = Client::secure().handshake().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let took = trickle(&mut stream, &frame(6, 0, 0, &[0; 8])).await;
+    assert!(took.as_secs() <= u64::from(Limits::default().idle_s) + 4, "{took:?}");
 }

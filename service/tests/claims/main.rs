@@ -3,5 +3,7 @@
 
 mod config;
 mod connection;
+mod crowd;
+mod files;
 mod fixture;
 mod router;

@@ -1,0 +1,51 @@
+//! The open connections of one listener, and which of them goes when there is no room for another.
+//!
+//! Invariant: a connection that is working on a request is never chosen, so that a crowd of slow or silent clients keeps
+//! nobody out and ends nobody's request.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::activity::Activity;
+
+/// Who is there. Cloning is cheap.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Crowd(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    next: AtomicU64,
+    members: Mutex<HashMap<u64, Activity>>,
+}
+
+/// A connection's place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Member {
+    crowd: Crowd,
+    number: u64,
+}
+
+impl Crowd {
+    /// Takes a connection in.
+    pub(super) fn join(&self, activity: Activity) -> Member {
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        self.0.members.lock().unwrap_or_else(PoisonError::into_inner).insert(number, activity);
+        Member { crowd: self.clone(), number }
+    }
+
+    /// Asks the one that has got nothing done for the longest time to go, if any is without a request.
+    pub(super) fn make_room(&self) {
+        let members = self.0.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = members.values().filter_map(|member| Some((member.idle_since()?, member)));
+        if let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) {
+            longest.evict();
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.crowd.0.members.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
