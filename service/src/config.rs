@@ -34,6 +34,9 @@ pub struct Config {
     /// The file that this was read from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// Who may look behind the pages. Nobody by default.
+    #[serde(default)]
+    pub operations: Operations,
 }
 
 /// Addresses to listen on.
@@ -69,6 +72,16 @@ pub struct Database {
     pub certificate: Option<String>,
     /// The certificate's key, not encrypted.
     pub key: Option<Secret>,
+}
+
+/// What operators see.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Operations {
+    /// `/metrics` is there for whoever sends this as a bearer token; 32 characters or more. Without it: for nobody.
+    pub metrics_token: Option<Secret>,
+    /// Names of the accounts that may see `/status`.
+    pub operators: Vec<String>,
 }
 
 /// Limits on what one client, or all together, may use.

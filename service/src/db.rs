@@ -25,6 +25,7 @@ pub use patience::for_request;
 
 use crate::config::{Config, Limits};
 use crate::log::chain;
+use crate::operations::Pool;
 
 /// How long to wait before the database is tried again. Short enough that a restart is hardly noticed.
 const RETRY: Duration = Duration::from_millis(500);
@@ -117,6 +118,12 @@ impl Database {
     #[cfg(not(target_os = "hermit"))]
     pub(crate) fn pool(&self) -> &MySqlPool {
         &self.pool
+    }
+
+    /// How busy the pool is.
+    pub fn busy(&self) -> Pool {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        Pool { open: self.pool.size(), idle, most: self.pool.options().get_max_connections() }
     }
 
     /// Runs a query within the time that a request may wait, waiting for a free connection included.

@@ -4,6 +4,7 @@
 //! answer that says why, with the security headers and a request id.
 
 mod accounts;
+mod api;
 mod assets;
 mod avatar;
 mod challenge;
@@ -21,6 +22,7 @@ mod health;
 mod host;
 mod markdown;
 mod methods;
+mod metrics;
 mod moment;
 mod observe;
 mod page;
@@ -30,6 +32,7 @@ mod problem;
 mod redirect;
 mod search;
 mod session;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use http::StatusCode;
+use sha2::{Digest as _, Sha256};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -45,6 +49,7 @@ use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::db::{self, Database};
 use crate::load::Load;
+use crate::operations::Operations;
 use crate::passwords::Passwords;
 
 pub use redirect::router as redirect;
@@ -72,6 +77,9 @@ struct Shared {
     aliases: Vec<String>,
     public_port: u16,
     load: Arc<Load>,
+    operations: Operations,
+    metrics_token: Option<[u8; 32]>,
+    operators: Vec<String>,
     requests: u32,
     head_bytes: usize,
     url_bytes: usize,
@@ -84,11 +92,15 @@ struct Shared {
 impl Site {
     /// The site of this configuration over this database.
     pub fn new(config: &Config, database: Database) -> Self {
+        let token = config.operations.metrics_token.as_ref();
         let shared = Shared {
             host: config.host.clone(),
             aliases: config.tls.acme.iter().flat_map(|acme| acme.names.clone()).collect(),
             public_port: config.listen.public_port,
             load: Arc::default(),
+            operations: Operations::default(),
+            operators: config.operations.operators.clone(),
+            metrics_token: token.map(|token| Sha256::digest(token.reveal()).into()),
             requests: config.limits.requests,
             head_bytes: config.limits.header_kib as usize * 1024,
             url_bytes: config.limits.url_bytes as usize,
@@ -124,25 +136,29 @@ impl Site {
 pub fn router(site: Site) -> Router {
     let pages = posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
     let lists = search::routes().merge(feed::routes());
-    layered(site, pages.merge(lists).merge(health::routes()).merge(assets::routes()))
+    let inner = health::routes()
+        .merge(metrics::routes())
+        .merge(api::routes())
+        .merge(status::routes())
+        .merge(assets::routes());
+    layered(site, pages.merge(lists).merge(inner))
 }
 
 /// Routes with what every request passes, listed from the innermost to the outermost.
 fn layered(site: Site, routes: Router<Site>) -> Router {
     routes
-        .fallback(|| async { error::Error::NotFound })
-        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .fallback(methods::nowhere)
+        .method_not_allowed_fallback(methods::refuse)
         .layer(DefaultBodyLimit::max(site.shared.body_bytes))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request))
         .layer(csrf::layer())
         .layer(from_fn(async |request, next: Next| db::for_request(next.run(request)).await))
         .layer(from_fn_with_state(site.clone(), host::check))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn(methods::options))
         .layer(from_fn(error::pages))
         .layer(from_fn(compress::compress))
         .layer(from_fn(headers::secure))
-        .layer(from_fn(observe::request))
+        .layer(from_fn_with_state(site.clone(), observe::request))
         .with_state(site)
 }
 

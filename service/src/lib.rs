@@ -13,6 +13,7 @@ pub mod drain;
 pub mod http;
 pub mod load;
 pub mod log;
+pub mod operations;
 pub mod passwords;
 #[cfg(not(target_os = "hermit"))]
 pub mod seed;

@@ -2,11 +2,11 @@
 
 use toml::Table;
 
-use super::{Acme, Config, Limits, Tls};
+use super::{Acme, Config, Limits, Operations, Tls};
 
 /// Every key of the file. A test compares this with the struct.
-pub(super) const KEYS: [(&str, &[&str]); 7] = [
-    ("", &["host", "listen", "tls", "database", "limits"]),
+pub(super) const KEYS: [(&str, &[&str]); 8] = [
+    ("", &["host", "listen", "tls", "database", "limits", "operations"]),
     ("listen", &["http", "https", "public_port"]),
     (
         "tls",
@@ -39,6 +39,7 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
             "drain_s",
         ],
     ),
+    ("operations", &["metrics_token", "operators"]),
 ];
 
 /// The least similarity (Jaro-Winkler) at which a key is proposed; below, the list of keys says more.
@@ -90,6 +91,7 @@ pub(super) fn values(config: &Config) -> Result<(), String> {
         return Err("`database.certificate` and `database.key` are given both or not at all".to_owned());
     }
     tls(&config.tls)?;
+    operations(&config.operations)?;
     limits(&config.limits)
 }
 
@@ -136,6 +138,19 @@ fn authorities(acme: &Acme, without_key: bool) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A token that could be guessed would be none.
+const TOKEN_CHARS: usize = 32;
+
+fn operations(operations: &Operations) -> Result<(), String> {
+    let token = operations.metrics_token.as_ref().map(|token| token.reveal().len());
+    match token {
+        Some(length) if length < TOKEN_CHARS => {
+            Err(format!("`operations.metrics_token` has {length} characters: write {TOKEN_CHARS} or more"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A DNS name as browsers send it (RFC 1123, 2.1): compared byte for byte with each request's host.
@@ -232,6 +247,7 @@ mod tests {
             keys_of::<Authority>(),
             keys_of::<Database>(),
             keys_of::<Limits>(),
+            keys_of::<Operations>(),
         ];
         for ((section, keys), fields) in KEYS.into_iter().zip(structs) {
             assert_eq!(fields, keys, "section {section:?}");

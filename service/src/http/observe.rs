@@ -1,18 +1,20 @@
-//! A request id for every request, and one log line for every answer.
+//! A request id for every request, and one log line and a place in the figures for every answer.
 //!
 //! Invariant: the id is ours, never the client's, so that log lines cannot be forged or mixed up.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use hyper::body::Body as _;
 use tracing::Instrument as _;
+
+use super::Site;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,7 +35,7 @@ impl RequestId {
 }
 
 /// Names the request, runs it, and logs how it went.
-pub(super) async fn request(mut request: Request, next: Next) -> Response {
+pub(super) async fn request(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let id = RequestId::next();
     let span = tracing::error_span!("request", request_id = id.as_str());
     request.extensions_mut().insert(id.clone());
@@ -42,7 +44,7 @@ pub(super) async fn request(mut request: Request, next: Next) -> Response {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;
-        log(method.as_str(), route.as_ref().map_or("", MatchedPath::as_str), begun, &response);
+        note(&site, &method, route.as_ref().map_or("", MatchedPath::as_str), begun.elapsed(), &response);
         if let Ok(value) = HeaderValue::try_from(id.as_str()) {
             response.headers_mut().insert(HEADER, value);
         }
@@ -52,8 +54,13 @@ pub(super) async fn request(mut request: Request, next: Next) -> Response {
     .await
 }
 
-fn log(method: &str, route: &str, begun: Instant, response: &Response) {
-    let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let bytes = response.body().size_hint().lower();
-    tracing::info!(method, route, status = response.status().as_u16(), duration_us, bytes, "answered");
+fn note(site: &Site, method: &Method, route: &str, took: Duration, response: &Response) {
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let (status, bytes) = (response.status(), response.body().size_hint().lower());
+    tracing::info!(method = method.as_str(), route, status = status.as_u16(), duration_us, bytes, "answered");
+    let operations = &site.shared.operations;
+    operations.answered(method, route, status, took, bytes);
+    if operations.minute_is_new() {
+        operations.sample(site.database.busy());
+    }
 }

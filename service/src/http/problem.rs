@@ -5,9 +5,10 @@ use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode, response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What went wrong, for a program and whoever reads its log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem<'a> {
     /// No page describes the kind further than its title does.
     pub(super) r#type: &'static str,

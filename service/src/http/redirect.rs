@@ -21,7 +21,7 @@ pub fn router(site: Site) -> Router {
         .merge(challenge::routes())
         .layer(from_fn(error::pages))
         .layer(from_fn(headers::secure))
-        .layer(from_fn(observe::request))
+        .layer(from_fn_with_state(site.clone(), observe::request))
         .with_state(site)
 }
 

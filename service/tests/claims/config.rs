@@ -67,6 +67,14 @@ fn values_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn a_token_that_could_be_guessed_is_refused() {
+    let with = |token: &str| Config::parse(&format!("{CONFIG}[operations]\nmetrics_token = \"{token}\"\n"));
+    let error = with("short").unwrap_err();
+    assert_eq!(error, "`operations.metrics_token` has 5 characters: write 32 or more");
+    assert!(with(&"x".repeat(32)).is_ok());
+}
+
+#[test]
 fn a_host_is_a_plain_lower_case_name() {
     for wrong in
         ["WWW.foobar.com", "www.foobar.com:443", "https://www.foobar.com", "", "a..b", "-a.b", "ä.com", "a b"]

@@ -225,12 +225,14 @@ async fn trickle(stream: &mut TlsStream<DuplexStream>, drop: &[u8]) -> Duration 
     let begun = Instant::now();
     let mut answers = [0; 4096];
     loop {
+        let next = Instant::now() + Duration::from_secs(1);
         if stream.write_all(drop).await.is_err() {
             return begun.elapsed();
         }
-        let second = Duration::from_secs(1);
-        if matches!(tokio::time::timeout(second, stream.read(&mut answers)).await, Ok(Ok(0) | Err(_))) {
-            return begun.elapsed();
+        while let Ok(read) = tokio::time::timeout_at(next, stream.read(&mut answers)).await {
+            if read.is_err() || read.is_ok_and(|bytes| bytes == 0) {
+                return begun.elapsed();
+            }
         }
     }
 }

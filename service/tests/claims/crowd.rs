@@ -20,8 +20,8 @@ async fn serve() -> (SocketAddr, drain::Trigger) {
     let issued = Authority::open(folder.path()).unwrap().issue(&[HOST], 1).unwrap();
     let mut config = Config::parse(CONFIG).unwrap();
     config.limits.connections = u32::try_from(PLACES).unwrap();
-    config.tls.certificate_chain = issued.certificate_chain;
-    config.tls.private_key = toml::Value::String(issued.private_key).try_into().unwrap();
+    config.tls.certificate_chain = Some(issued.certificate_chain);
+    config.tls.private_key = Some(toml::Value::String(issued.private_key).try_into().unwrap());
     config.database.ca = Authority::open(folder.path()).unwrap().certificate_pem().to_owned();
     let server = Server::bind(config).await.unwrap();
     let (http, _) = server.addresses().unwrap();

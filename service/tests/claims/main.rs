@@ -1,6 +1,7 @@
 //! What the service promises without a database and without a socket: configuration, routes, connections.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
+mod api;
 mod config;
 mod connection;
 mod crowd;

@@ -6,9 +6,12 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::assets;
+use service::config::Config;
+use service::db::Database;
+use service::http::Site;
 use tower::ServiceExt as _;
 
-use crate::fixture::{HOST, form, get, router, send, site};
+use crate::fixture::{CONFIG, HOST, form, get, router, send, site};
 
 /// A form that the sign-in reads, and for which it needs the database.
 const GOOD: &str = "name=somebody&password=a+password";
@@ -88,7 +91,7 @@ async fn unknown_paths_and_methods_get_a_page() {
     let delete = Request::delete("/").header("host", HOST).body(Body::empty()).unwrap();
     let (parts, page) = send(router(), delete).await;
     assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(parts.headers["allow"], "GET,HEAD,OPTIONS");
+    assert_eq!(parts.headers["allow"], "GET,HEAD");
     assert!(page.contains("<h1>Method not allowed</h1>"), "{page}");
 }
 
@@ -191,10 +194,10 @@ async fn what_may_be_done_is_told() {
         Request::builder().method(Method::OPTIONS).uri(path).header("host", HOST).body(Body::empty()).unwrap()
     };
     for (path, allowed) in [
-        ("/", "GET,HEAD,OPTIONS"),
-        ("/posts", "POST,OPTIONS"),
-        (assets::path("site.css"), "GET,HEAD,OPTIONS"),
-        ("*", "GET,HEAD,POST,OPTIONS"),
+        ("/", "GET,HEAD"),
+        ("/posts", "POST"),
+        (assets::path("site.css"), "GET,HEAD"),
+        ("*", "GET,HEAD,POST"),
     ] {
         let (parts, body) = send(router(), options(path)).await;
         assert_eq!((parts.status, body.as_str()), (StatusCode::NO_CONTENT, ""), "{path}");
@@ -241,9 +244,8 @@ async fn a_machine_about_to_stop_is_not_ready_and_lives() {
 
 #[tokio::test]
 async fn a_page_is_compressed_for_strangers_only() {
-    let page = |accepted: &str, more: Option<(&'static str, &'static str)>, method: Method| {
-        let mut request = get("/no/such/page");
-        *request.method_mut() = method;
+    let page = |accepted: &str, more: Option<(&'static str, &'static str)>| {
+        let mut request = get("/register");
         request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
         request.headers_mut().extend(more.map(|(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
@@ -251,18 +253,39 @@ async fn a_page_is_compressed_for_strangers_only() {
         router().oneshot(request)
     };
     let encoding = |response: &axum::response::Response| response.headers().get("content-encoding").cloned();
-    let plain = page("br", None, Method::GET).await.unwrap();
+    let plain = page("br", None).await.unwrap();
     assert_eq!((encoding(&plain), &plain.headers()["vary"]), (None, &"accept-encoding".parse().unwrap()));
     let plain = plain.into_body().collect().await.unwrap().to_bytes();
-    let packed = page("gzip", None, Method::GET).await.unwrap();
+    let packed = page("gzip", None).await.unwrap();
     assert_eq!(encoding(&packed).unwrap(), "gzip");
     let packed = packed.into_body().collect().await.unwrap().to_bytes();
     let mut text = String::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
-    assert!(packed.len() < plain.len() && text.contains("<h1>Not found</h1>"), "{text}");
+    assert!(packed.len() < plain.len() && text.contains("<h1>Join "), "{text}");
     for secret in [("cookie", "a=b"), ("authorization", "Bearer a")] {
-        assert_eq!(encoding(&page("gzip", Some(secret), Method::GET).await.unwrap()), None, "{secret:?}");
+        assert_eq!(encoding(&page("gzip", Some(secret)).await.unwrap()), None, "{secret:?}");
     }
+}
+
+#[tokio::test]
+async fn figures_are_for_the_token_only() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let config = format!("{CONFIG}[operations]\nmetrics_token = \"{TOKEN}\"\n");
+    let config = Config::parse(&config).unwrap();
+    let router = service::http::router(Site::new(&config, Database::new(&config)));
+    let asked = |token: &str| {
+        let mut request = get("/metrics");
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request
+    };
+    for request in [get("/metrics"), asked(""), asked("0123456789abcdef"), asked(&TOKEN.to_uppercase())] {
+        assert_eq!(send(router.clone(), request).await.0.status, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(send(self::router(), asked(TOKEN)).await.0.status, StatusCode::NOT_FOUND);
+    let (parts, text) = send(router.clone(), asked(TOKEN)).await;
+    assert_eq!(parts.status, StatusCode::OK);
+    let line = r#"http_requests_total{method="GET",route="/metrics",status="404"} 4"#;
+    assert!(text.lines().any(|found| found == line) && text.ends_with("# EOF\n"), "{text}");
 }
 
 #[tokio::test]

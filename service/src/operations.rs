@@ -1,0 +1,233 @@
+//! What operators read of a running service: counters since its start, and the last hour minute by minute.
+//!
+//! Names follow Prometheus' conventions (base units, `_total`). Invariant: no label is a client's own word: methods and
+//! routes are those that the program knows, so that nobody can make the tables grow.
+
+mod machine;
+mod recent;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::load::Load;
+pub use machine::Machine;
+pub use recent::{Minute, Recent, percentile};
+
+/// Upper bounds in seconds: from a static file to the limit of a request.
+const BUCKETS_S: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 15.0];
+
+/// How busy the pool of MySQL connections is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pool {
+    /// Open connections.
+    pub open: u32,
+    /// Of these, connections that do nothing.
+    pub idle: u32,
+    /// The most that may be open.
+    pub most: u32,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answer {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+/// All figures of one service.
+#[derive(Debug)]
+pub struct Operations {
+    begun: Instant,
+    registry: Registry,
+    requests: Family<Answer, Counter>,
+    durations: Family<Route, Histogram>,
+    sent: Counter,
+    gauges: Gauges,
+    recent: Mutex<Recent>,
+    /// The last minute of which a sample was taken, counted from 1.
+    sampled: AtomicU64,
+}
+
+/// What is read at the moment it is asked for.
+#[derive(Debug, Default)]
+struct Gauges {
+    in_flight: Gauge,
+    connections: Gauge,
+    uptime: Gauge,
+    pool: Family<State, Gauge>,
+    pool_most: Gauge,
+    memory: Family<State, Gauge>,
+    machine_uptime: Gauge,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        let durations = Family::new_with_constructor((|| Histogram::new(BUCKETS_S)) as fn() -> Histogram);
+        let sent = Counter::default();
+        registry.register("http_requests", "Answered requests", requests.clone());
+        let help = "From a request's head to the head of its answer";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
+        registry.register_with_unit("http_response_body", "Bytes of bodies", Unit::Bytes, sent.clone());
+        let gauges = Gauges::default();
+        gauges.register(&mut registry);
+        Self {
+            begun: Instant::now(),
+            registry,
+            requests,
+            durations: durations.clone(),
+            sent,
+            gauges,
+            recent: Mutex::default(),
+            sampled: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Operations {
+    /// Notes an answer. `bytes` is the size of its body where it is known.
+    pub fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration, bytes: u64) {
+        let route = if route.is_empty() { "unknown" } else { route }.to_owned();
+        let labels = Answer { method: known(method), route: route.clone(), status: status.as_u16() };
+        self.requests.get_or_create(&labels).inc();
+        self.durations.get_or_create(&Route { route }).observe(took.as_secs_f64());
+        self.sent.inc_by(bytes);
+        self.recent().note(self.begun.elapsed(), status, took);
+    }
+
+    /// Whether the current minute has not been sampled yet; says so once a minute.
+    pub fn minute_is_new(&self) -> bool {
+        let minute = self.begun.elapsed().as_secs() / 60 + 1;
+        self.sampled.swap(minute, Ordering::Relaxed) != minute
+    }
+
+    /// Notes what the pool and the machine have to do now, for the current minute.
+    pub fn sample(&self, pool: Pool) {
+        let machine = Machine::read();
+        self.recent().sample(self.begun.elapsed(), pool, &machine);
+    }
+
+    /// The last hour until now.
+    pub fn minutes(&self) -> Vec<Minute> {
+        self.recent().minutes(self.begun.elapsed())
+    }
+
+    /// Since when this program serves.
+    pub fn uptime(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Everything in Prometheus' text format (OpenMetrics 1.0).
+    pub fn text(&self, load: &Load, pool: Pool) -> String {
+        self.gauges.set(self.uptime(), load, pool, &Machine::read());
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gauges {
+    fn register(&self, registry: &mut Registry) {
+        let bytes = || Unit::Bytes;
+        registry.register("http_requests_in_flight", "Requests in hand", self.in_flight.clone());
+        registry.register("http_connections", "Open connections of visitors", self.connections.clone());
+        registry.register("database_connections", "Connections to MySQL", self.pool.clone());
+        registry.register("database_connections_max", "The most that may be open", self.pool_most.clone());
+        registry.register_with_unit(
+            "process_uptime",
+            "Since the program's start",
+            Unit::Seconds,
+            self.uptime.clone(),
+        );
+        registry.register_with_unit("machine_memory", "The machine's memory", bytes(), self.memory.clone());
+        let help = "Since the machine's start";
+        registry.register_with_unit("machine_uptime", help, Unit::Seconds, self.machine_uptime.clone());
+    }
+
+    fn set(&self, uptime: Duration, load: &Load, pool: Pool, machine: &Machine) {
+        self.in_flight.set(load.requests().into());
+        self.connections.set(load.connections().into());
+        self.uptime.set(whole(uptime.as_secs()));
+        self.pool_most.set(pool.most.into());
+        for (state, value) in [("idle", pool.idle), ("used", pool.open.saturating_sub(pool.idle))] {
+            self.pool.get_or_create(&State { state }).set(value.into());
+        }
+        for (state, value) in [("total", machine.memory_total), ("available", machine.memory_available)] {
+            if let Some(bytes) = value {
+                self.memory.get_or_create(&State { state }).set(whole(bytes));
+            }
+        }
+        if let Some(uptime) = machine.uptime {
+            self.machine_uptime.set(whole(uptime.as_secs()));
+        }
+    }
+}
+
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The methods that HTTP defines; any other word is one label.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_follows_the_conventions() {
+        let operations = Operations::default();
+        operations.answered(&Method::GET, "/", StatusCode::OK, Duration::from_millis(3), 700);
+        let strange = Method::from_bytes(b"BREW").unwrap();
+        operations.answered(&strange, "", StatusCode::NOT_FOUND, Duration::from_secs(99), 0);
+        let text = operations.text(&Load::default(), Pool { open: 3, idle: 2, most: 8 });
+        for line in [
+            r#"http_requests_total{method="GET",route="/",status="200"} 1"#,
+            r#"http_requests_total{method="other",route="unknown",status="404"} 1"#,
+            r#"http_request_duration_seconds_bucket{le="0.005",route="/"} 1"#,
+            r#"http_request_duration_seconds_count{route="/"} 1"#,
+            "http_response_body_bytes_total 700",
+            r#"database_connections{state="used"} 1"#,
+            "database_connections_max 8",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

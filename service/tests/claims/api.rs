@@ -1,0 +1,48 @@
+//! The site for programs, while the database is away: its description, and refusals as problems.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::fixture::{get, router, send};
+
+async fn asked(path: &str) -> (http::response::Parts, Value) {
+    let (parts, text) = send(router(), get(path)).await;
+    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"));
+    (parts, body)
+}
+
+#[tokio::test]
+async fn the_description_lists_every_address_and_describes_each_answer() {
+    let (parts, description) = asked("/api/v1/openapi.json").await;
+    assert_eq!(
+        (parts.status, &parts.headers["content-type"]),
+        (StatusCode::OK, &"application/json".parse().unwrap())
+    );
+    assert!(description["openapi"].as_str().unwrap().starts_with("3.1."), "{}", description["openapi"]);
+    let paths = description["paths"].as_object().unwrap();
+    let listed: Vec<&str> = paths.keys().map(String::as_str).collect();
+    assert_eq!(listed, ["/api/v1/posts", "/api/v1/posts/{id}", "/api/v1/posts/{id}/comments"]);
+    for (path, operations) in paths {
+        let answers = &operations["get"]["responses"];
+        assert!(answers["200"]["content"]["application/json"]["schema"].is_object(), "{path}: {answers}");
+        assert!(answers["4XX"]["content"]["application/problem+json"].is_object(), "{path}: {answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_problem() {
+    for (path, status) in [
+        ("/api/v1/posts", StatusCode::SERVICE_UNAVAILABLE),
+        ("/api/v1/posts?after=x", StatusCode::BAD_REQUEST),
+        ("/api/v1/posts?page=2", StatusCode::BAD_REQUEST),
+        ("/api/v1/posts/x", StatusCode::NOT_FOUND),
+        ("/api/v1/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let (parts, problem) = asked(path).await;
+        assert_eq!(parts.status, status, "{path}");
+        assert_eq!(parts.headers["content-type"], "application/problem+json");
+        assert_eq!(problem["status"], status.as_u16());
+        assert_eq!(problem["request_id"], parts.headers["x-request-id"].to_str().unwrap());
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    }
+}
