@@ -254,7 +254,8 @@ async fn a_page_is_compressed_for_strangers_only() {
     };
     let encoding = |response: &axum::response::Response| response.headers().get("content-encoding").cloned();
     let plain = page("br", None).await.unwrap();
-    assert_eq!((encoding(&plain), &plain.headers()["vary"]), (None, &"accept-encoding".parse().unwrap()));
+    assert_eq!(encoding(&plain), None);
+    assert!(plain.headers().get_all("vary").iter().any(|name| name == "accept-encoding"));
     let plain = plain.into_body().collect().await.unwrap().to_bytes();
     let packed = page("gzip", None).await.unwrap();
     assert_eq!(encoding(&packed).unwrap(), "gzip");
