@@ -156,6 +156,16 @@ pub fn sealed_config(config: &[u8]) -> Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Writes other boot arguments onto a raw disk: `[kernel arguments] -- [application arguments]`.
+///
+/// # Errors
+/// When `disk` is not a sound web disk.
+pub fn place_arguments(disk: &Path, arguments: &str) -> Result<()> {
+    let mut line = format!("{arguments}\n").into_bytes();
+    line.extend(seal::line(&line));
+    disk::write_file(disk, BOOT_ARGUMENTS, &line)
+}
+
 /// Writes a machine's configuration onto its own copy of the raw disk, in place of the one that is there.
 ///
 /// # Errors
