@@ -150,7 +150,10 @@ fn judged(position: usize, error: webpki::Error) -> Error {
 }
 
 /// The end of a certificate's validity, which the verifier names when asked about a time far beyond it.
-pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Result<UnixTime, Error> {
+///
+/// # Errors
+/// When it is no certificate.
+pub fn expiry(certificate: &CertificateDer<'_>) -> Result<UnixTime, Error> {
     // Year 9999 in seconds: the last that X.509 can write (RFC 5280, 4.1.2.5).
     let far = UnixTime::since_unix_epoch(Duration::from_secs(253_402_300_799));
     match prove(certificate, &[], &[], far) {

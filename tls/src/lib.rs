@@ -22,7 +22,7 @@ mod tickets;
 
 pub use error::Error;
 pub use facts::Facts;
-pub use identity::{Identity, Names};
+pub use identity::{Identity, Names, expiry};
 pub use key::Key;
 pub use presented::Presented;
 pub use provider::provider;

@@ -37,6 +37,11 @@ impl Packages {
             _ => Policy::Resolve,
         }
     }
+
+    /// As they are, for whoever only starts what was built.
+    pub(crate) fn kept() -> Policy {
+        Policy::Resolve
+    }
 }
 
 /// Everything that a stack boots from.
@@ -86,6 +91,12 @@ pub(crate) fn all(layout: &Layout, policy: Policy) -> Result<Built> {
 pub(crate) fn web(layout: &Layout) -> Result<Web> {
     let _lock = lock::build(layout)?;
     web_parts(layout)
+}
+
+/// Builds what is missing of the db machine only.
+pub(crate) fn db(layout: &Layout, policy: Policy) -> Result<DbImage> {
+    let _lock = lock::build(layout)?;
+    db::build(layout, policy)
 }
 
 fn web_parts(layout: &Layout) -> Result<Web> {

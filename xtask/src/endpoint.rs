@@ -3,6 +3,7 @@
 //! Invariant: the file under `target/bootstack` is there only while a stack runs that passed the smoke suite.
 use std::fs;
 use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::image::Layout;
@@ -31,6 +32,12 @@ impl Endpoint {
             host: host.to_owned(),
             ca: ca.to_owned(),
         }
+    }
+
+    /// An endpoint at an address of its own, with the usual ports.
+    pub(crate) fn at(host: &str, address: IpAddr, ca: &Path) -> Self {
+        let port = |port: u16| SocketAddr::from((address, port)).to_string();
+        Self { https: port(443), http: port(80), host: host.to_owned(), ca: ca.to_owned() }
     }
 
     /// Writes it to `path`, whole or not at all.

@@ -56,7 +56,7 @@ fn line(file: &Path) -> Result<String> {
     Ok(format!("{:>12}  {sum}  {}", progress::size(bytes), file.display()))
 }
 
-fn sum(file: &Path) -> io::Result<(String, u64)> {
+pub(crate) fn sum(file: &Path) -> io::Result<(String, u64)> {
     let mut file = File::open(file)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

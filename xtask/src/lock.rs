@@ -43,6 +43,16 @@ pub(crate) fn stack(layout: &Layout) -> Result<Lock> {
     held(file, &path)
 }
 
+/// The right to move records and machines.
+pub(crate) fn release(layout: &Layout) -> Result<Lock> {
+    let path = layout.target().join("release.lock");
+    let file = open(&path)?;
+    if !try_lock(&file, &path)? {
+        bail!("{} releases from this checkout: wait until it is done", holder(&path));
+    }
+    held(file, &path)
+}
+
 fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)

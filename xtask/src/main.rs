@@ -12,6 +12,7 @@ mod build;
 mod cert;
 mod check;
 mod dev;
+mod dns;
 mod down;
 mod endpoint;
 mod hosted;
@@ -21,10 +22,13 @@ mod lock;
 mod mysql;
 mod nested;
 mod preflight;
+mod provider;
+mod release;
 mod site;
 mod smoke;
 mod stack;
 mod test;
+mod tools;
 mod up;
 mod visit;
 mod volume;
@@ -47,6 +51,7 @@ enum Verb {
     Check(check::Check),
     Bench(bench::Bench),
     Cert(cert::Cert),
+    Release(release::Release),
 }
 
 impl Verb {
@@ -60,6 +65,7 @@ impl Verb {
             Self::Check(verb) => verb.run(),
             Self::Bench(verb) => verb.run(),
             Self::Cert(verb) => verb.run(),
+            Self::Release(verb) => verb.run(),
         }
     }
 }

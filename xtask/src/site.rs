@@ -128,7 +128,15 @@ impl Site {
 
     /// What the db machine is given at boot.
     pub(crate) fn credentials(&self) -> Result<Vec<Credential>> {
-        let issued = self.database_identity()?;
+        self.credentials_of(&self.database_identity()?)
+    }
+
+    /// What a db machine is given at boot that is reached under this name or address.
+    pub(crate) fn credentials_at(&self, name: &str) -> Result<Vec<Credential>> {
+        self.credentials_of(&self.authority.issue(&[name], MAX_DAYS)?)
+    }
+
+    fn credentials_of(&self, issued: &Issued) -> Result<Vec<Credential>> {
         let credential = |name: &str, value: &str| Credential {
             name: format!("bootstack.db.{name}"),
             value: value.as_bytes().to_vec(),

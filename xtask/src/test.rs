@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is: fast ones, SQL on a real MySQL, a real browser, booted machines, power cuts.
+//! `cargo xtask test`: every test there is: fast ones, name servers, SQL on a real MySQL, a browser, booted machines, power cuts.
 //!
 //! What a test claims is the other rooms' business; here stands what each is given. Invariant: nothing that belongs to
 //! the user's own stack is touched: databases, volumes and ports are the tests' own.
@@ -50,6 +50,8 @@ impl Test {
         check::check(&layout)?;
         let shell = Shell::new()?;
         shell.change_dir(layout.root());
+        cargo(&shell, &["test", "--package", "xtask", "--features", "nameserver-tests", "dns::tests"])
+            .run()?;
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;

@@ -36,7 +36,7 @@ impl Visitor {
         Self::at(host, (Ipv4Addr::LOCALHOST, port).into(), root)
     }
 
-    /// The same at any address.
+    /// A visitor of `host` who finds it at this address and trusts `root` (PEM) only.
     pub(crate) fn at(host: &str, address: SocketAddr, root: &str) -> Result<Self> {
         let name =
             ServerName::try_from(host.to_owned()).with_context(|| format!("{host:?} is no host name"))?;
@@ -44,16 +44,30 @@ impl Visitor {
         Ok(Self { address, name, config })
     }
 
-    /// The status of the answer to `GET path` by somebody who has `waited` so long already: each attempt may add an eighth,
-    /// so a machine's first answer is seen soon after it is possible, and a slow one is waited for in the end.
-    pub(crate) fn get(&self, path: &str, waited: Duration) -> Result<u16> {
-        let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
+    /// When the presented certificate ends, in seconds of the Unix epoch.
+    pub(crate) fn certificate_end_s(&self) -> Result<u64> {
+        let mut stream = self.connect(PATIENCE.1)?;
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).map_err(plain)?;
+        }
+        let chain = stream.conn.peer_certificates().context("no certificate was presented")?;
+        Ok(tls::expiry(chain.first().context("no certificate was presented")?)?.as_secs())
+    }
+
+    fn connect(&self, patience: Duration) -> Result<StreamOwned<ClientConnection, TcpStream>> {
         let socket = TcpStream::connect_timeout(&self.address, patience)?;
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
         socket.set_nodelay(true)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone())?;
-        let mut stream = StreamOwned::new(connection, socket);
+        Ok(StreamOwned::new(connection, socket))
+    }
+
+    /// The status of the answer to `GET path` by somebody who has `waited` so long already: each attempt may add an eighth,
+    /// so a machine's first answer is seen soon after it is possible, and a slow one is waited for in the end.
+    pub(crate) fn get(&self, path: &str, waited: Duration) -> Result<u16> {
+        let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
+        let mut stream = self.connect(patience)?;
         let host = self.name.to_str();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").map_err(plain)?;
         let mut line = String::new();

@@ -29,6 +29,11 @@ const SUITES: &[Suite] = &[
         arguments: &["test", "--package", "tests", "--test", "lifecycle"],
         rounds: 9,
     },
+    Suite {
+        name: "releases under load, in a box with name servers",
+        arguments: &["test", "--package", "tests", "--test", "release"],
+        rounds: 1,
+    },
 ];
 
 /// Runs every suite.

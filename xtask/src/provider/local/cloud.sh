@@ -1,0 +1,25 @@
+# The box: a bridge with a port for each machine, DHCP, and two name servers. Runs in the namespace; its servers end with it.
+# Arguments: the folder, the ports' numbers, then the two programs.
+set -eu
+folder=$1
+ports=$2
+dnsmasq=$3
+knotd=$4
+servers=
+trap 'kill $servers 2>/dev/null; exit 0' TERM INT
+ip link set lo up
+ip link add br0 type bridge
+ip link set br0 up
+for own in 1 53 54; do ip address add "10.80.0.$own/24" dev br0; done
+for port in $ports; do
+  ip tuntap add dev "tap$port" mode tap
+  ip link set "tap$port" master br0 up
+done
+"$dnsmasq" --no-daemon --conf-file="$folder/dnsmasq.conf" >"$folder/dnsmasq.log" 2>&1 &
+servers=$!
+for server in primary secondary; do
+  "$knotd" --config "$folder/$server/knot.conf" >"$folder/$server/log" 2>&1 &
+  servers="$servers $!"
+done
+echo "$$" >"$folder/ready"
+wait
