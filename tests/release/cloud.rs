@@ -1,0 +1,158 @@
+//! The box that a release makes, images to release in it, and the command itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use image::{Layout, disk, web};
+
+/// Names the folder of evidence, images and box.
+const FOLDER: &str = "BOOTSTACK_RELEASE";
+
+/// The test's own box.
+pub(crate) struct Cloud {
+    layout: Layout,
+    folder: PathBuf,
+}
+
+/// What `cargo xtask release` said.
+pub(crate) struct Said {
+    /// Whether its exit status was 0.
+    pub(crate) succeeded: bool,
+    /// Both streams.
+    pub(crate) words: String,
+}
+
+impl Said {
+    /// Fails unless the command succeeded.
+    pub(crate) fn well(self) -> Result<Self> {
+        ensure!(self.succeeded, "{}", self.words);
+        Ok(self)
+    }
+
+    /// Fails unless the command refused with these words.
+    pub(crate) fn refused(self, words: &str) -> Result<Self> {
+        ensure!(!self.succeeded && self.words.contains(words), "not refused with {words:?}:\n{}", self.words);
+        Ok(self)
+    }
+}
+
+impl Cloud {
+    /// A folder without a box yet.
+    pub(crate) fn new() -> Result<Self> {
+        let layout = Layout::here()?;
+        let folder = layout.target().join("test-release");
+        let cloud = Self { layout, folder };
+        cloud.xtask(&["release", "down"])?.well()?;
+        match fs::remove_dir_all(&cloud.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
+            _ => {}
+        }
+        fs::create_dir_all(&cloud.folder)?;
+        Ok(cloud)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Stops everything and removes the folder.
+    pub(crate) fn dismantle(self) -> Result<()> {
+        self.xtask(&["release", "down"])?.well()?;
+        fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))
+    }
+
+    fn xtask(&self, words: &[&str]) -> Result<Said> {
+        said(self.command(words).output()?)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["run", "--quiet", "--package", "xtask", "--"]).args(words);
+        command.current_dir(self.layout.root()).env(FOLDER, &self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// `cargo xtask release` with this image, by the test's own short times.
+    pub(crate) fn release(&self, image: &Path, more: &str) -> Result<Said> {
+        let image = image.to_string_lossy();
+        let config = self.config(more)?;
+        self.xtask(&["release", "--image", &image, "--config", &config.to_string_lossy()])
+    }
+
+    /// The same, to be killed under way.
+    pub(crate) fn begin(&self, image: &Path) -> Result<std::process::Child> {
+        let config = self.config("")?;
+        let mut command = self.command(&["release", "--image"]);
+        command.arg(image).arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().context("cannot start cargo")
+    }
+
+    /// An act of `release` other than a release.
+    pub(crate) fn act(&self, verb: &str) -> Result<Said> {
+        let config = self.config("")?;
+        self.xtask(&["release", verb, "--config", &config.to_string_lossy()])
+    }
+
+    fn config(&self, more: &str) -> Result<PathBuf> {
+        let path = self.folder.join("release.toml");
+        // A busy host boots slowly; the story of a slow candidate asks for less.
+        let ready = if more.contains("ready_s") { "" } else { "ready_s = 300\n" };
+        let text = format!(
+            "[machines]\nprovider = \"local\"\nwatch_s = 12\n{ready}{more}\n[records]\nzone = \"foobar.com\"\nttl_s = 6\nlow_ttl_s = 2\n\
+             settle_s = 20\n"
+        );
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// An image that differs from all others in its boot arguments, and in nothing that a visitor sees.
+    pub(crate) fn variant(&self, number: u32) -> Result<PathBuf> {
+        let path = self.folder.join(format!("variant-{number}.raw"));
+        fs::copy(self.layout.images().join("web.raw"), &path).context("no web image: `cargo xtask image`")?;
+        web::place_arguments(&path, &format!("env=VARIANT={number} {}", web::ARGUMENTS))?;
+        Ok(path)
+    }
+
+    /// An image whose application is damaged.
+    pub(crate) fn damaged(&self) -> Result<PathBuf> {
+        let path = self.variant(900)?;
+        disk::write_file(&path, "bootstack/application", b"no application")?;
+        Ok(path)
+    }
+
+    /// The folders of the web machines that there are or were, the newest last.
+    pub(crate) fn machines(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.folder.join("cloud/machines");
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let mut found = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        found.sort_by_key(|path| {
+            fs::metadata(path.join("machine.json")).and_then(|data| data.modified()).ok()
+        });
+        Ok(found)
+    }
+
+    /// A command that runs inside the box.
+    pub(crate) fn inside(&self, program: &Path) -> Result<Command> {
+        let holder = fs::read_to_string(self.folder.join("cloud/ready")).context("there is no box")?;
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--user", "--net", "--preserve-credentials", "--target", holder.trim(), "--"])
+            .arg(program);
+        Ok(command)
+    }
+
+    /// The root that visitors trust.
+    pub(crate) fn root(&self) -> Result<PathBuf> {
+        let ca = fs::read_to_string(self.folder.join("public.json")).context("nothing was released yet")?;
+        let endpoint: tests::Endpoint = serde_json::from_str(&ca)?;
+        Ok(endpoint.ca)
+    }
+}
+
+fn said(output: Output) -> Result<Said> {
+    let words =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Ok(Said { succeeded: output.status.success(), words })
+}

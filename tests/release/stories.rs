@@ -1,0 +1,194 @@
+//! What a release promises, as stories in one box: each begins with a site that is served and ends with one.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use image::disk;
+use image::machine::Machine;
+use image::wait::{Status, wait_until};
+
+use super::cloud::Cloud;
+use super::load::Load;
+
+type Story = fn(&Cloud) -> Result<()>;
+
+/// In this order: the first one makes the box.
+pub(crate) const ALL: &[(&str, Story)] = &[
+    ("the_first_release_makes_a_record", first),
+    ("releases_in_a_row_lose_no_request_and_a_rollback_neither", in_a_row),
+    ("a_bad_candidate_is_held_and_the_record_untouched", bad_candidates),
+    ("a_release_that_was_killed_goes_on", killed),
+    ("name_servers_that_refuse_or_lag_hold_the_release", name_servers),
+];
+
+fn first(cloud: &Cloud) -> Result<()> {
+    let said = cloud.release(&cloud.variant(1)?, "")?.well()?;
+    ensure!(said.words.contains("+ www.foobar.com. 6 IN A 10.80.0."), "no change was shown:\n{}", said.words);
+    record(cloud).map(drop)
+}
+
+/// What both name servers answer, as `release status` prints it.
+fn record(cloud: &Cloud) -> Result<String> {
+    let said = cloud.act("status")?.well()?;
+    let mut records = said.words.lines().filter_map(|line| line.strip_prefix("record ")?.split_once(": "));
+    let (first, second) = (records.next(), records.next());
+    let (_, answer) = first.context("no server answers")?;
+    ensure!(second.is_some_and(|(_, other)| other == answer), "the servers do not agree:\n{}", said.words);
+    Ok(answer.to_owned())
+}
+
+fn in_a_row(cloud: &Cloud) -> Result<()> {
+    let count = std::env::var("BOOTSTACK_RELEASES").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let load = Load::start(cloud)?;
+    for number in 0..count {
+        let before = record(cloud)?;
+        cloud.release(&cloud.variant(100 + number)?, "")?.well()?;
+        ensure!(record(cloud)? != before, "the record did not move");
+    }
+    let (before, asked_s) = (record(cloud)?, now_s());
+    let done = cloud.act("rollback")?.well()?;
+    ensure!(record(cloud)? != before, "the rollback moved nothing:\n{}", done.words);
+    eprintln!("rollback: the record moved {} s after the command was typed", flipped_s(cloud)? - asked_s);
+    let tally = load.end()?;
+    let served: u32 = tally.served.values().sum();
+    eprintln!("{served} visits served by {} addresses, {} failed", tally.served.len(), tally.failed.len());
+    ensure!(
+        tally.failed.is_empty(),
+        "{} of {served} visits failed:\n{}",
+        tally.failed.len(),
+        tally.failed.join("\n")
+    );
+    ensure!(tally.served.len() >= 2, "the visitors met one machine only");
+    Ok(())
+}
+
+fn bad_candidates(cloud: &Cloud) -> Result<()> {
+    let before = record(cloud)?;
+    let held = |what: &str, image: &Path, more: &str, reason: &str| -> Result<()> {
+        let asked = Instant::now();
+        cloud.release(image, more)?.refused("held: the record is as it was")?.refused(reason).map(drop)?;
+        eprintln!("{what}: held after {} s", asked.elapsed().as_secs());
+        ensure!(record(cloud)? == before, "{what}: the record moved");
+        Ok(())
+    };
+    held("does not boot", &cloud.damaged()?, "", "the trial on this host")?;
+    held("slow to ready", &cloud.variant(901)?, "ready_s = 1", "the candidate's readiness")?;
+    let good = configuration(cloud)?;
+    let away = good.replace("port = 3306", "port = 3307");
+    held(
+        "cannot reach the database",
+        &cloud.variant(902)?,
+        &configured(cloud, &away)?,
+        "the candidate's readiness",
+    )?;
+    let other = good.replace("host = \"www.foobar.com\"", "host = \"www.elsewhere.example\"");
+    held(
+        "wrong certificate",
+        &cloud.variant(903)?,
+        &configured(cloud, &other)?,
+        "the candidate's readiness",
+    )?;
+    dies(cloud, &before)
+}
+
+/// The configuration that the release made for the machine that serves.
+fn configuration(cloud: &Cloud) -> Result<String> {
+    let machines = cloud.machines()?;
+    let disk = machines.iter().map(|folder| folder.join("disk.raw")).find(|disk| disk.exists());
+    let text = disk::read_file(&disk.context("no machine has a disk")?, "bootstack/config.toml")?;
+    String::from_utf8(text.context("no configuration on the disk")?).context("the configuration is text")
+}
+
+fn configured(cloud: &Cloud, text: &str) -> Result<String> {
+    let path = cloud.folder().join("web.toml");
+    // Without the seal of the disk that it was read from.
+    let plain: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    fs::write(&path, plain.join("\n"))?;
+    Ok(format!("configuration = {:?}", path.display().to_string()))
+}
+
+/// A machine that is found good and then dies while it is watched.
+fn dies(cloud: &Cloud, before: &str) -> Result<()> {
+    let mut release = cloud.begin(&cloud.variant(904)?)?;
+    let watched = wait_until(Duration::from_secs(300), "the candidate's watch", || {
+        let evidence = newest_evidence(cloud)?;
+        let smoked = evidence.contains("\"smoke\": {") && evidence.contains("\"watch\": null");
+        let machine =
+            cloud.machines()?.pop().filter(|_| smoked && release.try_wait().is_ok_and(|end| end.is_none()));
+        Ok(machine.map_or(Status::Pending(evidence), Status::Reached))
+    })?;
+    Machine::find("web", &watched).context("no candidate runs")?.cut()?;
+    let cut = Instant::now();
+    let status = release.wait()?;
+    ensure!(!status.success(), "a dead candidate was released");
+    eprintln!("dies while watched: held {} s after its death", cut.elapsed().as_secs());
+    ensure!(record(cloud)? == before, "the record moved to a dead machine");
+    Ok(())
+}
+
+fn newest_evidence(cloud: &Cloud) -> Result<String> {
+    let entries = fs::read_dir(cloud.folder())?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let sums = files.filter(|path| path.file_stem().is_some_and(|stem| stem.len() == 64));
+    let newest = sums.max_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
+    Ok(newest.map(fs::read_to_string).transpose()?.unwrap_or_default())
+}
+
+fn flipped_s(cloud: &Cloud) -> Result<u64> {
+    let evidence: serde_json::Value = serde_json::from_str(&newest_evidence(cloud)?)?;
+    evidence["change"]["flipped_s"].as_u64().context("the record was not moved")
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Killed in the midst, three times at other moments; the same command then ends well.
+fn killed(cloud: &Cloud) -> Result<()> {
+    let image = cloud.variant(200)?;
+    let load = Load::start(cloud)?;
+    for field in ["\"trial\": {", "\"smoke\": {", "\"lowered_s\": 1"] {
+        let mut release = cloud.begin(&image)?;
+        wait_until(Duration::from_secs(300), field, || {
+            let evidence = newest_evidence(cloud)?;
+            let ended = release.try_wait()?.is_some();
+            Ok(if evidence.contains(field) || ended {
+                Status::Reached(())
+            } else {
+                Status::Pending(evidence)
+            })
+        })?;
+        interrupt(&mut release)?;
+    }
+    let before = record(cloud)?;
+    cloud.release(&image, "")?.well()?;
+    let tally = load.end()?;
+    ensure!(tally.failed.is_empty(), "visits failed:\n{}", tally.failed.join("\n"));
+    ensure!(before.contains("10.80.0.") && record(cloud)?.contains("10.80.0."), "no record");
+    Ok(())
+}
+
+/// As Ctrl-C does: the whole of what was started ends.
+fn interrupt(release: &mut std::process::Child) -> Result<()> {
+    let id = release.id().to_string();
+    let _ = std::process::Command::new("kill").args(["-TERM", &id]).status()?;
+    release.wait()?;
+    Ok(())
+}
+
+fn name_servers(cloud: &Cloud) -> Result<()> {
+    let before = record(cloud)?;
+    let image = cloud.variant(300)?;
+    let key = cloud.folder().join("cloud/release.key");
+    let right = fs::read_to_string(&key)?;
+    let wrong = right.replacen("secret \"", "secret \"AAAA", 1);
+    fs::write(&key, wrong)?;
+    cloud.release(&image, "")?.refused("does not know the key release.")?;
+    ensure!(record(cloud)? == before, "the record moved by a wrong key");
+    fs::write(&key, right)?;
+    cloud.release(&image, "")?.well()?;
+    ensure!(record(cloud)? != before, "the same command did not go on");
+    Ok(())
+}
