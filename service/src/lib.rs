@@ -18,6 +18,7 @@ pub mod passwords;
 #[cfg(not(target_os = "hermit"))]
 pub mod seed;
 pub mod server;
+pub mod userdata;
 
 /// What the site calls itself on its pages.
 pub const NAME: &str = "bootstack";

@@ -1,12 +1,16 @@
-//! Starts the service: `service [CONFIG]`, by default with `/boot/config.toml`. On a host also
+//! Starts the service: `service [CONFIG [SOURCE]]`, by default with `/boot/config.toml`. On a host also
 //! `service seed COUNT --config FILE`, which adds so many posts to the configured database and ends.
+//!
+//! A machine whose boot disk holds no configuration takes it from the cloud's user-data, or from the folder on a web server that
+//! SOURCE names.
 //!
 //! A refusal at start is one line on standard error and exit status 2; a drained service exits with 0.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use service::config::Config;
+use service::userdata::{self, Source};
 use service::{drain, log, server};
 
 /// Where a machine's boot disk shows its configuration.
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "hermit")]
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    start(&configured())
+    start(&configured(), std::env::args().nth(2).as_deref())
 }
 
 #[cfg(not(target_os = "hermit"))]
@@ -34,10 +38,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["seed", count, "--config", config] => {
             let count = count.parse().map_err(|_| format!("{count:?} is no number of posts"))?;
-            seed(count, std::path::Path::new(config))
+            seed(count, Path::new(config))
         }
         ["seed", ..] => Err("usage: service seed COUNT --config FILE".into()),
-        _ => start(&configured()),
+        _ => start(&configured(), std::env::args().nth(2).as_deref()),
     }
 }
 
@@ -48,7 +52,7 @@ fn configured() -> PathBuf {
 
 /// Migrates the database if need be, and fills it.
 #[cfg(not(target_os = "hermit"))]
-fn seed(count: u64, config: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+fn seed(count: u64, config: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -66,8 +70,9 @@ fn seed(count: u64, config: &std::path::Path) -> Result<(), Box<dyn std::error::
     })
 }
 
-fn start(path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::read(path)?;
+fn start(path: &Path, source: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
+    let on_disk = if disk_has_none(path) { None } else { Some(Config::read(path)?) };
+    let source = Source::from_argument(source)?;
     log::init();
     // The MySQL driver asks the process for its provider; everything of ours is handed one.
     let provider = std::sync::Arc::unwrap_or_clone(tls::provider());
@@ -75,11 +80,21 @@ fn start(path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     // One thread: a web machine has one virtual CPU, and a site grows by machines.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let config = match on_disk {
+            Some(config) => config,
+            None => userdata::wait(&source, |words| tracing::warn!("{words}")).await,
+        };
         let (trigger, drain) = drain::channel();
         let server = server::Server::bind(config).await?;
         stop_on_signal(trigger)?;
         Ok(server.run(drain).await?)
     })
+}
+
+/// An image has an empty file in this place, which a machine's own configuration takes.
+fn disk_has_none(path: &Path) -> bool {
+    let is_blank = |text: String| text.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
+    path == Path::new(DEFAULT_CONFIG) && std::fs::read_to_string(path).map_or(true, is_blank)
 }
 
 /// On a host, SIGTERM and Ctrl-C start the drain.

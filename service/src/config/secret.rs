@@ -2,10 +2,12 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
 
 /// A password or key. `Debug` shows `[secret]`, and a wrong type in the file is refused without quoting the value.
+/// It is wiped from memory when it is dropped.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The text itself, for whoever must present it.
@@ -23,7 +25,7 @@ impl std::fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => Ok(Self(text)),
+            toml::Value::String(text) => Ok(Self(Zeroizing::new(text))),
             _ => Err(D::Error::custom("this value must be a string")),
         }
     }

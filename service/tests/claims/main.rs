@@ -8,3 +8,4 @@ mod crowd;
 mod files;
 mod fixture;
 mod router;
+mod userdata;
