@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod comments;
 pub mod events;
+mod migrations;
 mod patience;
 pub mod posts;
 pub mod rates;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, MySqlPool};
+use tokio::time::timeout;
 
 pub use patience::for_request;
 
@@ -35,6 +37,9 @@ const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How long one run of the migrations may take, the wait for another machine's run included.
 const MIGRATION_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How long the last word to MySQL may take: nobody is served any more.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why there is no answer from the database.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +78,7 @@ fn refusal_is_ours(sqlstate: Option<&str>) -> bool {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: MySqlPool,
+    options: Arc<MySqlConnectOptions>,
     migrated: Arc<AtomicBool>,
     patience: Duration,
 }
@@ -80,8 +86,14 @@ pub struct Database {
 impl Database {
     /// A pool that connects when it is first used. Nothing is sent yet.
     pub fn new(config: &Config) -> Self {
-        let pool = pool(&config.limits).connect_lazy_with(options(&config.database));
-        Self { pool, migrated: Arc::default(), patience: config.limits.database() }
+        let options = options(&config.database);
+        let pool = pool(&config.limits).connect_lazy_with(options.clone());
+        Self {
+            pool,
+            options: Arc::new(options),
+            migrated: Arc::default(),
+            patience: config.limits.database(),
+        }
     }
 
     /// Runs the migrations as soon as the database answers, however long that takes. Ends when they have run.
@@ -99,10 +111,17 @@ impl Database {
 
     /// sqlx holds MySQL's named lock while it works, so of several machines one migrates and the others wait.
     async fn try_migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        let migrations = sqlx::migrate!();
-        match tokio::time::timeout(MIGRATION_DEADLINE, migrations.run(&self.pool)).await {
+        match timeout(MIGRATION_DEADLINE, migrations::run(&self.options)).await {
             Ok(result) => result,
             Err(_) => Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Takes leave of MySQL. A machine that was only switched off would leave sessions behind, which count as connections
+    /// until MySQL finds out.
+    pub async fn close(&self) {
+        if timeout(FAREWELL, self.pool.close()).await.is_err() {
+            tracing::warn!("MySQL was left without a farewell");
         }
     }
 

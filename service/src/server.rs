@@ -116,8 +116,9 @@ impl Server {
             Err(error) => tracing::info!(%error, version, "serving"),
         }
         let database = self.database.clone();
+        let migrating = database.clone();
         let certificates = self.certificates.clone();
-        let migration = tokio::spawn(async move { database.migrate().await });
+        let migration = tokio::spawn(async move { migrating.migrate().await });
         let renewal = tokio::spawn(async move { certificates.run().await });
         let load = self.site.load();
         let closing = announced(drain, Arc::clone(&load), &self.limits);
@@ -130,8 +131,12 @@ impl Server {
         let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
         // A listener's task ends by the drain only; it has no way to fail.
         let _ = tokio::join!(plain, secure);
-        migration.abort();
-        renewal.abort();
+        for background in [migration, renewal] {
+            background.abort();
+            // Only then are its connections given up.
+            let _ = background.await;
+        }
+        database.close().await;
         tracing::info!("drained");
         Ok(())
     }
