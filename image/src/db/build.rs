@@ -20,10 +20,14 @@ use crate::{Layout, command, layout, progress};
 /// Linux prints little: each line on an emulated serial port costs. `panic` reboots, which QEMU turns into an end.
 /// systemd writes to the console itself, since there is no journal, and a dumb terminal is sent no escape sequences
 /// that would stand before our lines. `no_timer_check`: on a busy host an emulated timer may be late, which Linux would
-/// take for a broken one and panic ("IO-APIC + timer doesn't work", seen twice in some forty boots).
+/// take for a broken one and panic ("IO-APIC + timer doesn't work", seen twice in some forty boots). A web machine that
+/// was switched off is noticed within a minute, by probes or by answers that nobody takes (Linux: ip-sysctl): until then
+/// its sessions count as connections and may hold locks.
 const KERNEL_ARGUMENTS: &str = "console=tty0 console=ttyS0 quiet loglevel=3 panic=5 audit=0 no_timer_check \
     rcupdate.rcu_expedited=1 systemd.firstboot=off systemd.log_target=console systemd.log_level=warning \
-    systemd.show_status=no systemd.log_color=no TERM=dumb";
+    systemd.show_status=no systemd.log_color=no TERM=dumb \
+    sysctl.net.ipv4.tcp_keepalive_time=30 sysctl.net.ipv4.tcp_keepalive_intvl=10 sysctl.net.ipv4.tcp_keepalive_probes=3 \
+    sysctl.net.ipv4.tcp_retries2=8";
 /// systemd's stub for UEFI.
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// The root file system's own id. It is the same in every image: the partition's GUID tells images apart.
