@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::disk::{self, BOOTS_BIOS, Content, Disk, Esp, Partition, Syslinux, kind};
 use crate::loader::Loader;
@@ -164,6 +164,21 @@ pub fn place_arguments(disk: &Path, arguments: &str) -> Result<()> {
     let mut line = format!("{arguments}\n").into_bytes();
     line.extend(seal::line(&line));
     disk::write_file(disk, BOOT_ARGUMENTS, &line)
+}
+
+/// Makes another application of the one on a raw disk, sealed like it.
+///
+/// # Errors
+/// When `disk` is not a sound web disk.
+pub fn change_application(disk: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+    let sealed = disk::read_file(disk, APPLICATION)?;
+    let sealed = sealed.with_context(|| format!("{} has no {APPLICATION}", disk.display()))?;
+    let opened =
+        seal::open(&sealed).map_err(|broken| anyhow!("{}: {APPLICATION} {broken}", disk.display()))?;
+    let mut bytes = opened.to_owned();
+    change(&mut bytes);
+    bytes.extend(seal::trailer(&bytes));
+    disk::write_file(disk, APPLICATION, &bytes)
 }
 
 /// Writes a machine's configuration onto its own copy of the raw disk, in place of the one that is there.

@@ -122,6 +122,13 @@ impl Cloud {
         Ok(path)
     }
 
+    /// An image that is sound but for its pages, which have lost their forms.
+    pub(crate) fn formless(&self) -> Result<PathBuf> {
+        let path = self.variant(905)?;
+        web::change_application(&path, |application| replace(application, b"<form ", b"<fork "))?;
+        Ok(path)
+    }
+
     /// The folders of the web machines that there are or were, the newest last.
     pub(crate) fn machines(&self) -> Result<Vec<PathBuf>> {
         let folder = self.folder.join("cloud/machines");
@@ -148,6 +155,15 @@ impl Cloud {
         let ca = fs::read_to_string(self.folder.join("public.json")).context("nothing was released yet")?;
         let endpoint: tests::Endpoint = serde_json::from_str(&ca)?;
         Ok(endpoint.ca)
+    }
+}
+
+/// All of `old` become `new`, which is as long.
+fn replace(bytes: &mut [u8], old: &[u8; 6], new: &[u8; 6]) {
+    let places: Vec<usize> =
+        (0..bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
+    for at in places {
+        bytes[at..at + new.len()].copy_from_slice(new);
     }
 }
 

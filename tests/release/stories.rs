@@ -74,6 +74,7 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
         Ok(())
     };
     held("does not boot", &cloud.damaged()?, "", "the trial on this host")?;
+    held("shows wrong pages", &cloud.formless()?, "", "the trial on this host")?;
     held("slow to ready", &cloud.variant(901)?, "ready_s = 1", "the candidate's readiness")?;
     let good = configuration(cloud)?;
     let away = good.replace("port = 3306", "port = 3307");
@@ -90,7 +91,8 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
         &configured(cloud, &other)?,
         "the candidate's readiness",
     )?;
-    dies(cloud, &before)
+    dies(cloud, &before, "is switched off while watched", 904, Machine::cut)?;
+    dies(cloud, &before, "crashes while watched", 906, |machine| machine.control("inject-nmi").map(drop))
 }
 
 /// The configuration that the release made for the machine that serves.
@@ -109,9 +111,15 @@ fn configured(cloud: &Cloud, text: &str) -> Result<String> {
     Ok(format!("configuration = {:?}", path.display().to_string()))
 }
 
-/// A machine that is found good and then dies while it is watched.
-fn dies(cloud: &Cloud, before: &str) -> Result<()> {
-    let mut release = cloud.begin(&cloud.variant(904)?)?;
+/// A machine that is found good and then ends while it is watched.
+fn dies(
+    cloud: &Cloud,
+    before: &str,
+    what: &str,
+    number: u32,
+    end: fn(&mut Machine) -> Result<()>,
+) -> Result<()> {
+    let mut release = cloud.begin(&cloud.variant(number)?)?;
     let watched = wait_until(Duration::from_secs(300), "the candidate's watch", || {
         let evidence = newest_evidence(cloud)?;
         let smoked = evidence.contains("\"smoke\": {") && evidence.contains("\"watch\": null");
@@ -119,12 +127,12 @@ fn dies(cloud: &Cloud, before: &str) -> Result<()> {
             cloud.machines()?.pop().filter(|_| smoked && release.try_wait().is_ok_and(|end| end.is_none()));
         Ok(machine.map_or(Status::Pending(evidence), Status::Reached))
     })?;
-    Machine::find("web", &watched).context("no candidate runs")?.cut()?;
-    let cut = Instant::now();
+    end(&mut Machine::find("web", &watched).context("no candidate runs")?)?;
+    let ended = Instant::now();
     let status = release.wait()?;
     ensure!(!status.success(), "a dead candidate was released");
-    eprintln!("dies while watched: held {} s after its death", cut.elapsed().as_secs());
-    ensure!(record(cloud)? == before, "the record moved to a dead machine");
+    eprintln!("{what}: held {} s after its end", ended.elapsed().as_secs());
+    ensure!(record(cloud)? == before, "{what}: the record moved");
     Ok(())
 }
 
