@@ -21,6 +21,7 @@ mod spec;
 pub use accel::{Choice, choose};
 pub use arguments::debug_exit_status;
 pub use firmware::{Firmware, find as find_firmware};
+pub use names::{GUEST_WIRE, HOST_WIRE};
 pub use ports::{check_free, free_port};
 pub use recipes::{DbBoot, DbPorts, WebBoot, WebPorts, db, web};
 pub use running::{Ended, Machine};

@@ -4,6 +4,7 @@
 //! own below `target/bootstack/lifecycle`, and leaves a running stack alone. One story after the other: the host may
 //! have two cores, and a story must not wait for another's machines.
 
+mod address;
 mod boot;
 mod clock;
 mod cut;
@@ -55,6 +56,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_mebibyte_of_data_somewhere_is_refused_untouched,
         },
         damage::{a_damaged_application_is_refused, a_disk_damaged_anywhere_never_serves_wrong_bytes},
+        address::{a_boot_argument_that_is_no_address_is_refused_with_a_line},
         memory::{too_little_memory_is_refused_with_a_line},
     ]
 }

@@ -16,6 +16,7 @@ pub mod stand;
 pub mod stories;
 pub mod unique;
 pub mod visitor;
+pub mod wire;
 
 pub use answer::Answer;
 pub use client::Client;

@@ -24,10 +24,16 @@ macro_rules! stories {
 
 type Shared = Arc<Mutex<Option<Stand>>>;
 
-/// Tells the stories that the command line names, in the order of the list, on a stand of this name.
+/// How the names of stories begin that take minutes.
+const LONG: &str = "long";
+
+/// Tells the stories that the command line names, in the order of the list, on a stand of this name. Those whose name
+/// begins with `long` are told only when they are asked for by name: `cargo xtask test --long` does.
 pub fn tell(name: &str, stories: impl IntoIterator<Item = (&'static str, Story)>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
+    let asked = arguments.filter.as_ref().is_some_and(|filter| filter.starts_with(LONG));
+    let stories = stories.into_iter().filter(|(story, _)| asked || !story.starts_with(LONG));
     match told_all(name, &arguments, stories) {
         Ok(verdict) => verdict,
         Err(error) => {

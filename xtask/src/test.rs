@@ -44,7 +44,7 @@ impl Test {
         let stack = Stack::load(&layout)?;
         preflight::check(
             &layout,
-            &[Purpose::Judge, Purpose::Build, Purpose::Boot, Purpose::Browse],
+            &[Purpose::Judge, Purpose::Build, Purpose::Boot, Purpose::Browse, Purpose::Wire],
             self.preflight,
         )?;
         check::check(&layout)?;
@@ -55,6 +55,7 @@ impl Test {
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
+        cargo(&shell, &["test", "--package", "tests", "--test", "hostile"]).run()?;
         if self.long { long::run(&shell) } else { Ok(()) }
     }
 

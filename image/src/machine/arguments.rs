@@ -148,6 +148,16 @@ fn network(line: &mut Line, network: &Network, variation: &Variation) {
                 line.option("-object", format!("filter-buffer,id=hold,netdev=network,interval={hold_us}"));
             }
         }
+        Network::Datagrams => {
+            let (guest, host) = (names::GUEST_WIRE, names::HOST_WIRE);
+            line.option(
+                "-netdev",
+                format!(
+                    "dgram,id=network,local.type=unix,local.path={guest},remote.type=unix,remote.path={host}"
+                ),
+            );
+            line.option("-device", card(variation));
+        }
     }
 }
 
@@ -300,6 +310,19 @@ mod tests {
             -netdev user,id=network,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443
             -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on,csum=off
             -device vmgenid,guid=auto"#]],
+        );
+    }
+
+    #[test]
+    fn a_wire_of_datagrams_lies_in_the_machines_folder() {
+        let mut spec = spec(Boot::BiosDisk(read_only("/disk.raw")));
+        spec.network = Network::Datagrams;
+        check(
+            &spec,
+            "-netdev",
+            &expect![[r#"
+            -netdev dgram,id=network,local.type=unix,local.path=guest.wire,remote.type=unix,remote.path=host.wire
+            -device virtio-net-pci,netdev=network,romfile=,disable-legacy=on"#]],
         );
     }
 

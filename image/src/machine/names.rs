@@ -11,6 +11,10 @@ pub(super) const QEMU_LOG: &str = "qemu.log";
 pub(super) const QMP_SOCKET: &str = "qmp.sock";
 /// Process id and start time of the running QEMU.
 pub(super) const PID_FILE: &str = "pid";
+/// Where the machine's network card hears, and speaks to, one frame a datagram.
+pub const GUEST_WIRE: &str = "guest.wire";
+/// The other end.
+pub const HOST_WIRE: &str = "host.wire";
 /// Link to the state of a machine that this one goes on from.
 pub(super) const SAVED: &str = "saved";
 /// Link to a directly booted kernel.

@@ -301,6 +301,14 @@ impl Machine {
         })
     }
 
+    /// Plugs the network's cable in, or pulls it.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn set_link(&mut self, is_up: bool) -> Result<()> {
+        qmp::execute_with(&self.folder, "set_link", &json!({ "name": "network", "up": is_up })).map(drop)
+    }
+
     /// A machine that ends while it is asked to has done as it was told.
     fn press(&mut self, command: &str) -> Result<()> {
         match self.control(command) {

@@ -171,6 +171,10 @@ pub enum Network {
         /// How long frames are held back in each direction, in microseconds; zero is not at all.
         hold_us: u32,
     },
+    /// A pair of datagram sockets in the machine's folder, a frame each: whoever owns [`HOST_WIRE`] is the network.
+    ///
+    /// [`HOST_WIRE`]: super::HOST_WIRE
+    Datagrams,
 }
 
 /// How fast the guest's instructions are executed.

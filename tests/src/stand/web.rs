@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use http::StatusCode;
-use image::machine::{self, Ended, Machine, Variation, WebBoot, WebPorts, debug_exit_status, free_port};
+use image::machine::{
+    self, Ended, Machine, Network, Variation, WebBoot, WebPorts, debug_exit_status, free_port,
+};
 use image::wait::Status;
 
 use super::{Stand, Way};
@@ -41,6 +43,7 @@ pub struct Plan<'a> {
     damage: Option<Damage>,
     lacks: Vec<String>,
     variation: Variation,
+    network: Option<Network>,
     kernel_arguments: String,
     more_config: String,
 }
@@ -63,6 +66,7 @@ impl Stand {
             damage: None,
             lacks: Vec::new(),
             variation: Variation::default(),
+            network: None,
             kernel_arguments: String::new(),
             more_config: String::new(),
         }
@@ -112,6 +116,13 @@ impl Plan<'_> {
         self
     }
 
+    /// With its network card connected to this instead of QEMU's own network; [`Web::client`] does not reach it there.
+    #[must_use]
+    pub fn connected_to(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
     /// With these arguments to its kernel; for a direct boot only.
     #[must_use]
     pub fn kernel_arguments(mut self, arguments: &str) -> Self {
@@ -147,6 +158,9 @@ impl Plan<'_> {
         spec.cpus = self.cpus;
         spec.lacks = self.lacks;
         spec.variation = self.variation;
+        if let Some(network) = self.network {
+            spec.network = network;
+        }
         let client = Client::new(&endpoint(stand, ports))?;
         let machine = Machine::start(&spec)?;
         stand.watch(&machine);

@@ -61,7 +61,11 @@ impl Net {
     pub(super) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         if !self.inside {
-            preflight::check(&layout, &[Purpose::Build, Purpose::Boot, Purpose::Load], self.preflight)?;
+            preflight::check(
+                &layout,
+                &[Purpose::Build, Purpose::Boot, Purpose::Load, Purpose::Wire],
+                self.preflight,
+            )?;
             Built::build(&layout)?;
             return namespace::enter();
         }

@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Judge,
     /// Putting load on machines.
     Load,
+    /// Connecting machines to networks of their own.
+    Wire,
     /// Looking at the site with a real browser.
     Browse,
 }
@@ -134,8 +136,8 @@ pub(super) const NEEDS: &[Need] = &[
     },
     Need {
         name: "ip and unshare",
-        why: "make a network of the bench's own",
-        purpose: Purpose::Load,
+        why: "connect machines to a network namespace that nobody else sees",
+        purpose: Purpose::Wire,
         debian: &["iproute2", "util-linux"],
         archive: Archive::Release,
         rustup: &[],

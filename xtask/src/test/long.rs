@@ -34,6 +34,16 @@ const SUITES: &[Suite] = &[
         arguments: &["test", "--package", "tests", "--test", "release"],
         rounds: 1,
     },
+    Suite {
+        name: "every kind of network card",
+        arguments: &["test", "--package", "tests", "--test", "card"],
+        rounds: 1,
+    },
+    Suite {
+        name: "hostile peers at full size",
+        arguments: &["test", "--package", "tests", "--test", "hostile", "--", "long"],
+        rounds: 1,
+    },
 ];
 
 /// Runs every suite.

@@ -1,0 +1,34 @@
+//! Peers that mean harm, are broken, or are far away: through all of it another client's requests keep being answered.
+//!
+//! `cargo test -p tests --test hostile [-- NAME]`. A web machine's network card is wired to this process
+//! (`tests::wire`), which plays everybody. A name that begins with `long` is told only when it is asked for by
+//! name: `cargo xtask test --long` does.
+
+mod crowd;
+mod lease;
+mod packets;
+mod secure;
+mod site;
+mod weather;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let stories = tests::stories![
+        packets::{
+            garbage_is_answered_by_nobody_and_stops_nobody,
+            a_half_open_flood_stops_nobody,
+            long_garbage_is_answered_by_nobody_and_stops_nobody,
+            long_a_half_open_flood_stops_nobody,
+        },
+        crowd::{
+            long_a_reader_that_stops_gets_the_rest_later,
+        },
+        lease::{
+            long_a_lease_is_renewed_and_another_address_is_followed,
+            long_answers_that_no_server_gives_do_no_harm,
+        },
+        weather::{long_a_page_arrives_whole_through_foul_weather},
+    ];
+    tests::stories::tell("hostile", stories)
+}

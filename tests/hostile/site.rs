@@ -1,0 +1,96 @@
+//! The machine that the stories are about, and the visitor whose requests must keep being answered.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use image::machine::Network;
+use tests::stand::{Stand, Way, Web};
+use tests::wire::{Dhcp, KERNEL_ARGUMENTS, Peer, Wire};
+
+/// Where the service's own limits are not what is judged.
+const WIDE: &str = "[limits]\nconnections = 4096\nidle_s = 600\nheader_s = 120\nhandshake_s = 120\n";
+/// A visitor's patience: a lost handshake segment alone costs a second.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One look at an address where nobody may be yet, and how long a machine may take to move there.
+const LOOK: Duration = Duration::from_millis(500);
+const MOVE: Duration = Duration::from_secs(60);
+
+/// The machine and its network.
+pub(super) struct Site {
+    /// Kept, or the machine would end.
+    pub(super) web: Web,
+    /// The visitor, and everybody else at this end of the wire.
+    pub(super) peer: Peer,
+    last_visit: Instant,
+}
+
+impl Site {
+    /// A machine that serves, on a wire of its own.
+    pub(super) fn open(stand: &mut Stand) -> Result<Self> {
+        Self::start(stand, KERNEL_ARGUMENTS, "")?.visited()
+    }
+
+    /// The same, whose service has room and time for everybody.
+    pub(super) fn open_wide(stand: &mut Stand) -> Result<Self> {
+        Self::start(stand, KERNEL_ARGUMENTS, WIDE)?.visited()
+    }
+
+    fn visited(mut self) -> Result<Self> {
+        self.visit()?;
+        Ok(self)
+    }
+
+    /// A machine that asks `dhcp` for its address.
+    pub(super) fn open_asking(stand: &mut Stand, dhcp: Dhcp) -> Result<Self> {
+        let mut site = Self::start(stand, "", "")?;
+        let address = dhcp.address;
+        site.peer.wire.dhcp = Some(dhcp);
+        site.moves_to(address)?;
+        Ok(site)
+    }
+
+    fn start(stand: &mut Stand, kernel_arguments: &str, limits: &str) -> Result<Self> {
+        let folder = stand.next_machine_folder(Way::Direct)?;
+        let wire = Wire::lay(&folder, stand.dice())?;
+        let web = stand
+            .web(Way::Direct, 1, "nobody-asks-for-it")
+            .connected_to(Network::Datagrams)
+            .kernel_arguments(kernel_arguments)
+            .configured(limits)
+            .serve()?;
+        Ok(Self { web, peer: Peer::at(wire), last_visit: Instant::now() })
+    }
+
+    /// Waits until the machine answers at this address.
+    pub(super) fn moves_to(&mut self, address: [u8; 4]) -> Result<()> {
+        self.peer.machine = address;
+        let start = Instant::now();
+        while self.peer.visit(LOOK).is_err() {
+            ensure!(start.elapsed() < MOVE, "the machine does not answer at {address:?}");
+        }
+        self.visit()
+    }
+
+    /// A visit that must be answered.
+    pub(super) fn visit(&mut self) -> Result<()> {
+        self.last_visit = Instant::now();
+        let answered = self.peer.visit(PATIENCE).map(drop);
+        answered.with_context(|| self.web.console().unwrap_or_default())
+    }
+
+    /// A visit, if the last one is a while ago: called all the time while something else goes on.
+    pub(super) fn visit_now_and_then(&mut self) -> Result<()> {
+        const INTERVAL: Duration = Duration::from_millis(500);
+        if self.last_visit.elapsed() < INTERVAL { Ok(()) } else { self.visit() }
+    }
+
+    /// The machine is as it was: it serves, and nothing was reported on its console.
+    pub(super) fn is_unharmed(&mut self) -> Result<()> {
+        self.visit()?;
+        let console = self.web.console()?;
+        let complaint = console.lines().find(|line| line.contains("panic") || line.contains("[ERROR]"));
+        ensure!(complaint.is_none(), "the console: {}", complaint.unwrap_or_default());
+        Ok(())
+    }
+}
