@@ -116,6 +116,8 @@ pub struct Limits {
     pub registrations_per_hour: u32,
     /// Passwords given from one address at once, and again in each hour. More: 429.
     pub sign_ins_per_hour: u32,
+    /// Posts, comments and edits of one account in an hour, a twelfth of them at once. More: 429.
+    pub writes_per_hour: u32,
     /// From the drain's start, when `/readyz` says no, to the closing of the listeners, in milliseconds.
     pub notice_ms: u32,
     /// From the closing of the listeners to the end of the last request, in seconds. Then connections are cut.
@@ -141,6 +143,8 @@ impl Default for Limits {
             // A class or an office behind one address.
             registrations_per_hour: 60,
             sign_ins_per_hour: 300,
+            // A person who writes fast: a hundred at once, then one in three seconds.
+            writes_per_hour: 1200,
             notice_ms: 500,
             drain_s: 20,
         }

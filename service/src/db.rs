@@ -13,6 +13,7 @@ pub mod rates;
 pub mod renewals;
 pub mod sessions;
 pub mod tickets;
+pub mod tokens;
 pub mod users;
 
 use std::sync::Arc;
@@ -98,23 +99,25 @@ impl Database {
 
     /// Runs the migrations as soon as the database answers, however long that takes. Ends when they have run.
     pub async fn migrate(&self) {
-        loop {
-            match self.try_migrate().await {
-                Ok(()) => break,
-                Err(error) => tracing::warn!(error = chain(&error), "migrations wait for the database"),
-            }
+        while let Err(error) = self.try_migrate().await {
+            tracing::warn!(error = chain(&error), "migrations wait for the database");
             tokio::time::sleep(RETRY).await;
         }
-        self.migrated.store(true, Ordering::Release);
         tracing::info!("migrations have run");
     }
 
-    /// sqlx holds MySQL's named lock while it works, so of several machines one migrates and the others wait.
-    async fn try_migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+    /// The same for who cannot wait. sqlx holds MySQL's named lock while it works, so of several machines one migrates and
+    /// the others wait.
+    ///
+    /// # Errors
+    /// When the database is away, or has other migrations than this program knows.
+    pub async fn try_migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
         match timeout(MIGRATION_DEADLINE, migrations::run(&self.options)).await {
-            Ok(result) => result,
-            Err(_) => Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::PoolTimedOut)),
+            Ok(result) => result?,
+            Err(_) => return Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::PoolTimedOut)),
         }
+        self.migrated.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Takes leave of MySQL. A machine that was only switched off would leave sessions behind, which count as connections

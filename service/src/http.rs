@@ -87,6 +87,7 @@ struct Shared {
     request: Duration,
     registrations_per_hour: u32,
     sign_ins_per_hour: u32,
+    writes_per_hour: u32,
 }
 
 impl Site {
@@ -108,6 +109,7 @@ impl Site {
             request: Duration::from_secs(config.limits.request_s.into()),
             registrations_per_hour: config.limits.registrations_per_hour,
             sign_ins_per_hour: config.limits.sign_ins_per_hour,
+            writes_per_hour: config.limits.writes_per_hour,
         };
         Self { database, passwords: Passwords::default(), certificates: None, shared: Arc::new(shared) }
     }

@@ -35,6 +35,7 @@ pub(super) const KEYS: [(&str, &[&str]); 8] = [
             "database_ms",
             "registrations_per_hour",
             "sign_ins_per_hour",
+            "writes_per_hour",
             "notice_ms",
             "drain_s",
         ],
@@ -185,6 +186,7 @@ fn limits(limits: &Limits) -> Result<(), String> {
         database_ms,
         registrations_per_hour,
         sign_ins_per_hour,
+        writes_per_hour,
         notice_ms,
         drain_s,
     } = *limits;
@@ -203,9 +205,9 @@ fn limits(limits: &Limits) -> Result<(), String> {
         ("idle_s", idle_s, 1, 86_400),
         ("database_connections", database_connections, 1, 1024),
         ("database_ms", database_ms, 10, 60_000),
-        // GCRA counts in whole seconds.
         ("registrations_per_hour", registrations_per_hour, 1, 3600),
         ("sign_ins_per_hour", sign_ins_per_hour, 1, 3600),
+        ("writes_per_hour", writes_per_hour, 1, 10_000_000),
         ("notice_ms", notice_ms, 0, 600_000),
         ("drain_s", drain_s, 0, 3600),
     ] {

@@ -26,7 +26,7 @@ pub enum Kind {
     SignedOut,
     /// The owner ended the session of another browser.
     SessionEnded,
-    /// The password was changed; all sessions ended.
+    /// The password was changed; all sessions and tokens ended.
     PasswordChanged,
     /// A change of password or the deletion was refused for the password.
     PasswordRefused,
@@ -109,7 +109,7 @@ impl Database {
         .await
     }
 
-    /// Clears away some of what is out of date: expired sessions, old events, rates that are used no more.
+    /// Clears away some of what is out of date: expired sessions and tokens, old events, rates that are used no more.
     ///
     /// # Errors
     /// When the database is away.
@@ -117,6 +117,12 @@ impl Database {
         self.ask(async |pool| {
             sqlx::query!(
                 "DELETE FROM sessions WHERE expires_at < CURRENT_TIMESTAMP(6) LIMIT ?",
+                CLEARED_AT_ONCE
+            )
+            .execute(pool)
+            .await?;
+            sqlx::query!(
+                "DELETE FROM tokens WHERE expires_at < CURRENT_TIMESTAMP(6) LIMIT ?",
                 CLEARED_AT_ONCE
             )
             .execute(pool)

@@ -3,6 +3,8 @@
 //! The algorithm is GCRA, a leaky bucket whose whole state is one point in time (ATM Forum, Traffic Management 4.0,
 //! 4.4.2). Invariant: a bucket's name is kept as a hash only, so the table tells nothing about anybody.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Database, Error};
@@ -12,16 +14,18 @@ use super::{Database, Error};
 pub struct Rate {
     /// So many times at once.
     pub burst: u32,
-    /// After that, once in so many seconds.
-    pub every_s: u32,
+    /// After that, once in so long.
+    pub every: Duration,
 }
 
 impl Rate {
     /// At most this many times at once, and as many again in each hour.
     pub fn per_hour(times: u32) -> Self {
-        Self { burst: times, every_s: 3600 / times.max(1) }
+        Self { burst: times, every: HOUR / times.max(1) }
     }
 }
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// SHA-256 over purpose and subject: `bucket("login", "203.0.113.7")`.
 pub fn bucket(purpose: &str, subject: &str) -> [u8; 32] {
@@ -34,8 +38,8 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn take(&self, bucket: &[u8; 32], rate: Rate) -> Result<bool, Error> {
-        let step_us = u64::from(rate.every_s) * 1_000_000;
-        let room_us = step_us * u64::from(rate.burst);
+        let step_us = u64::try_from(rate.every.as_micros()).unwrap_or(u64::MAX);
+        let room_us = step_us.saturating_mul(rate.burst.into());
         let bucket = bucket.as_slice();
         self.ask(async |pool| {
             // One that has room, or has had time to empty, moves on by a step.

@@ -107,7 +107,8 @@ impl Database {
         .await
     }
 
-    /// Changes the password if it is still the one that `old_hash` was made of, and ends all sessions with it.
+    /// Changes the password if it is still the one that `old_hash` was made of, and ends all sessions and
+    /// tokens with it.
     /// `false`: it is another by now.
     ///
     /// # Errors
@@ -124,6 +125,7 @@ impl Database {
             let changed = update.execute(&mut *work).await?.rows_affected() == 1;
             if changed {
                 sqlx::query!("DELETE FROM sessions WHERE user_id = ?", id).execute(&mut *work).await?;
+                sqlx::query!("DELETE FROM tokens WHERE user_id = ?", id).execute(&mut *work).await?;
             }
             work.commit().await?;
             Ok(changed)
@@ -131,7 +133,7 @@ impl Database {
         .await
     }
 
-    /// Removes the account with its sessions and blots out its addresses in the audit log. What it wrote stays,
+    /// Removes the account with its sessions and tokens, and blots out its addresses in the audit log. What it wrote stays,
     /// without a name.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod entrance;
 mod form;
 mod settings;
+mod tokens;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -23,5 +24,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/account/profile", post(settings::set_profile))
         .route("/account/password", post(settings::set_password))
         .route("/account/session", post(settings::end_session))
+        .route("/account/tokens", post(tokens::make))
+        .route("/account/tokens/revoke", post(tokens::revoke))
         .route("/account/delete", post(settings::delete))
 }

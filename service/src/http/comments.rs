@@ -14,7 +14,7 @@ use super::session::SignedIn;
 use super::{Nothing, Site, gate};
 
 /// A long paragraph or two.
-const BODY_CHARS: usize = 2000;
+pub(super) const COMMENT_CHARS: usize = 2000;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/posts/{id}/comments", post(add)).route("/comments/{id}/delete", post(delete))
@@ -33,16 +33,24 @@ async fn add(
     Form(draft): Form<Draft>,
 ) -> Result<Response, Error> {
     let id = number(id)?;
-    let body = draft.body.replace("\r\n", "\n").trim().to_owned();
-    let wrong = fault(&body, "comment", BODY_CHARS, |character| matches!(character, '\n' | '\t'));
-    if let Some(fault) = wrong {
-        return with_refused_comment(&site, viewer, id, body, fault).await;
-    }
+    let body = match comment_text(&draft.body) {
+        Ok(body) => body,
+        Err((body, fault)) => return with_refused_comment(&site, viewer, id, body, fault).await,
+    };
     gate::writing(&site, viewer.id).await?;
     let comment = site.database.add_comment(id, viewer.id, &body).await?.ok_or(Error::NotFound)?;
     // The page that begins with it, however many stand before it.
     let before = super::cursor::write(super::cursor::List::Comments, comment - 1);
     Ok(Redirect::to(&format!("/posts/{id}?after={before}#comment-{comment}")).into_response())
+}
+
+/// The comment as it will be stored, or as it was written and what is wrong with it.
+pub(super) fn comment_text(body: &str) -> Result<String, (String, String)> {
+    let body = body.replace("\r\n", "\n").trim().to_owned();
+    match fault(&body, "comment", COMMENT_CHARS, |character| matches!(character, '\n' | '\t')) {
+        Some(fault) => Err((body, fault)),
+        None => Ok(body),
+    }
 }
 
 async fn delete(

@@ -13,6 +13,8 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::observe::RequestId;
 use super::problem::Problem;
@@ -25,6 +27,10 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 
 const SIGNED_OUT: &str =
     "You are not signed in, or not any more. Nothing was written: sign in, go back, and send it again.";
+const NO_TOKEN: &str =
+    "This takes a token: make one on the page of your account, and send it as a bearer token.";
+const BAD_TOKEN: &str = "The token is damaged, unknown, expired or revoked.";
+const FAULTY: &str = "Nothing was written: see the errors.";
 const BUSY: &str = "Too many people are signing in at this moment: please try again in a few seconds.";
 /// What a visitor reads when the machine has its hands full.
 const CROWDED: &str = "Too many visitors at once. Please try again in a few seconds.";
@@ -53,6 +59,15 @@ pub enum Error {
     /// The form is for people who are signed in.
     #[error("signed out")]
     SignedOut,
+    /// A program may do this with a token only.
+    #[error("no token that holds")]
+    NoToken {
+        /// Whether it sent something that was to be one.
+        sent: bool,
+    },
+    /// Fields of a program's request that cannot be accepted.
+    #[error("faulty fields")]
+    Faulty(Vec<Fault>),
     /// Too often.
     #[error("too many requests")]
     TooMany {
@@ -83,6 +98,15 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Reason(pub Cow<'static, str>);
 
+/// A field that cannot be accepted, for a program. Travels in the response's extensions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Fault {
+    /// Which: a JSON pointer (RFC 6901) into the request's body.
+    pub pointer: &'static str,
+    /// Why.
+    pub detail: String,
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -91,7 +115,8 @@ impl Error {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Refused(status, _) => *status,
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::SignedOut | Self::NoToken { .. } => StatusCode::UNAUTHORIZED,
+            Self::Faulty(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Password(passwords::Error::Busy) | Self::Database(db::Error::Away(_) | db::Error::Slow) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -109,6 +134,8 @@ impl Error {
         match self {
             Self::Refused(_, reason) => Some(Reason(reason.clone())),
             Self::SignedOut => Some(Reason(SIGNED_OUT.into())),
+            Self::NoToken { sent } => Some(Reason(if *sent { BAD_TOKEN } else { NO_TOKEN }.into())),
+            Self::Faulty(_) => Some(Reason(FAULTY.into())),
             Self::Password(passwords::Error::Busy) => Some(Reason(BUSY.into())),
             Self::Busy => Some(Reason(CROWDED.into())),
             _ => None,
@@ -130,6 +157,11 @@ impl Error {
             }
             // A 401 names a way to sign in (RFC 9110, 15.5.2); there is no registered name for a form.
             Self::SignedOut => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Form realm=\"/login\""))],
+            // RFC 6750, 3: no error for a request that does not try.
+            Self::NoToken { sent: false } => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+            Self::NoToken { sent: true } => {
+                vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))]
+            }
             Self::TooMany { retry_after_s } => vec![(RETRY_AFTER, HeaderValue::from(*retry_after_s))],
             _ => Vec::new(),
         }
@@ -148,6 +180,9 @@ impl IntoResponse for Error {
             response.extensions_mut().insert(reason);
         }
         response.headers_mut().extend(self.headers());
+        if let Self::Faulty(faults) = self {
+            response.extensions_mut().insert(faults);
+        }
         response
     }
 }
@@ -193,7 +228,9 @@ fn page(response: Response, id: &RequestId, program: bool) -> Response {
         parts.headers.insert(RETRY_AFTER, RETRY_AFTER_S);
     }
     if program {
-        return Problem { r#type: Problem::BLANK, title, status, detail: &reason, request_id }.answer(parts);
+        let errors = parts.extensions.remove().unwrap_or_default();
+        let r#type = Problem::BLANK;
+        return Problem { r#type, title, status, detail: &reason, request_id, errors }.answer(parts);
     }
     let page = Page { status, title, reason: &reason, request_id };
     let body = page.render().unwrap_or_else(|_| title.to_owned());

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        if !is_form(request.headers()) {
+        if !is_of(request.headers(), FORM) {
             let reason = "The form was sent in a format that this site does not read.";
             return Err(Error::Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason.into()));
         }
@@ -45,12 +45,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The media type without its parameters (RFC 9110, 8.3.1).
-fn is_form(headers: &HeaderMap) -> bool {
+/// Whether there is one media type, and this, whatever its parameters (RFC 9110, 8.3.1).
+pub(super) fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
     let mut lines = headers.get_all(CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
     let essence = line.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(FORM)
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 fn fields<T: DeserializeOwned>(bytes: &[u8], name: &str, unfit: StatusCode) -> Result<T, Error> {

@@ -4,6 +4,7 @@
 //! than what is counted for a name from one address.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Site;
 use super::error::Error;
@@ -11,11 +12,11 @@ use super::session::Peer;
 use crate::db::rates::{Rate, bucket};
 
 /// For one name from one address: a person who tries to remember.
-const NAME_AND_ADDRESS: Rate = Rate { burst: 10, every_s: 60 };
+const NAME_AND_ADDRESS: Rate = Rate { burst: 10, every: Duration::from_secs(60) };
 /// For one name from everywhere: a search from many addresses.
-const NAME: Rate = Rate { burst: 200, every_s: 18 };
-/// Posts and comments of one account: a person who writes fast.
-const WRITING: Rate = Rate { burst: 100, every_s: 3 };
+const NAME: Rate = Rate { burst: 200, every: Duration::from_secs(18) };
+/// Of what an account may write in an hour, so much at once.
+const WRITTEN_AT_ONCE: u32 = 12;
 
 /// Before an account is made.
 pub(super) async fn registration(site: &Site, peer: Peer) -> Result<(), Error> {
@@ -37,16 +38,19 @@ pub(super) async fn right_password(site: &Site, peer: Peer, name: &str) -> Resul
     Ok(site.database.forgive(&bucket("sign-in", &subject)).await?)
 }
 
-/// Before somebody writes a post, a comment or their profile.
+/// Before somebody, or a program in their name, writes a post, a comment or their profile.
 pub(super) async fn writing(site: &Site, user: u64) -> Result<(), Error> {
-    take(site, "writing", &user.to_string(), WRITING).await
+    let hourly = site.shared.writes_per_hour;
+    let rate = Rate { burst: (hourly / WRITTEN_AT_ONCE).max(1), ..Rate::per_hour(hourly) };
+    take(site, "writing", &user.to_string(), rate).await
 }
 
 async fn take(site: &Site, purpose: &str, subject: &str, rate: Rate) -> Result<(), Error> {
     if site.database.take(&bucket(purpose, subject), rate).await? {
         Ok(())
     } else {
-        Err(Error::TooMany { retry_after_s: rate.every_s })
+        let whole = rate.every.as_secs().max(1);
+        Err(Error::TooMany { retry_after_s: u32::try_from(whole).unwrap_or(u32::MAX) })
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use super::error::Error;
 
 /// What the site as a whole accepts (`OPTIONS *`: RFC 9110, 9.3.7).
-const ALL: HeaderValue = HeaderValue::from_static("GET,HEAD,POST");
+const ALL: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,DELETE");
 
 /// For an address that exists, but not for this method.
 pub(super) async fn refuse(method: Method) -> StatusCode {

@@ -45,6 +45,17 @@ impl Moment {
     }
 }
 
+/// A day to come: `22 November 2026`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Day(pub(super) OffsetDateTime);
+
+impl fmt::Display for Day {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at) = self;
+        write!(formatter, "{} {} {}", at.day(), at.month(), at.year())
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (machine, exact, ago) = (self.machine(), self.exact(), self.ago());

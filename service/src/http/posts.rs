@@ -17,7 +17,8 @@ use axum::routing::{get, post};
 use super::Site;
 use super::error::Error;
 
-pub(super) use form::fault;
+pub(super) use edit::own;
+pub(super) use form::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, fault};
 pub(super) use list::{Author, Page, PageQuery, entries};
 pub(super) use show::with_refused_comment;
 

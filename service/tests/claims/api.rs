@@ -21,11 +21,21 @@ async fn the_description_lists_every_address_and_describes_each_answer() {
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1."), "{}", description["openapi"]);
     let paths = description["paths"].as_object().unwrap();
     let listed: Vec<&str> = paths.keys().map(String::as_str).collect();
-    assert_eq!(listed, ["/api/v1/posts", "/api/v1/posts/{id}", "/api/v1/posts/{id}/comments"]);
+    assert_eq!(
+        listed,
+        ["/api/v1/comments/{id}", "/api/v1/posts", "/api/v1/posts/{id}", "/api/v1/posts/{id}/comments"]
+    );
     for (path, operations) in paths {
-        let answers = &operations["get"]["responses"];
-        assert!(answers["200"]["content"]["application/json"]["schema"].is_object(), "{path}: {answers}");
-        assert!(answers["4XX"]["content"]["application/problem+json"].is_object(), "{path}: {answers}");
+        for (method, operation) in operations.as_object().unwrap() {
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.values().all(|answer| answer["description"].is_string()), "{method} {path}");
+            let success = answers.iter().find(|(status, _)| status.starts_with('2')).unwrap();
+            let described = success.1["content"]["application/json"]["schema"].is_object();
+            assert!(described || success.0 == "204", "{method} {path}: {operation}");
+            assert!(answers["4XX"]["content"]["application/problem+json"].is_object(), "{path}: {operation}");
+            // Who writes sends a token, and is told so.
+            assert_eq!(operation["security"].is_array(), method != "get", "{method} {path}");
+        }
     }
 }
 

@@ -31,7 +31,7 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
         "body_kib",
         "xyzzy",
         &expect![[
-            r#"unknown key `limits.xyzzy`: known are connections, streams, requests, header_kib, url_bytes, body_kib, handshake_s, header_s, request_s, idle_s, database_connections, database_ms, registrations_per_hour, sign_ins_per_hour, notice_ms, drain_s"#
+            r#"unknown key `limits.xyzzy`: known are connections, streams, requests, header_kib, url_bytes, body_kib, handshake_s, header_s, request_s, idle_s, database_connections, database_ms, registrations_per_hour, sign_ins_per_hour, writes_per_hour, notice_ms, drain_s"#
         ]],
     );
 }

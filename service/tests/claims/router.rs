@@ -197,7 +197,7 @@ async fn what_may_be_done_is_told() {
         ("/", "GET,HEAD"),
         ("/posts", "POST"),
         (assets::path("site.css"), "GET,HEAD"),
-        ("*", "GET,HEAD,POST"),
+        ("*", "GET,HEAD,POST,PUT,DELETE"),
     ] {
         let (parts, body) = send(router(), options(path)).await;
         assert_eq!((parts.status, body.as_str()), (StatusCode::NO_CONTENT, ""), "{path}");

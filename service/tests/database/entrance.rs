@@ -216,7 +216,7 @@ fn registrations_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Result
 fn a_limit_passes_with_time(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
-        let rate = service::db::rates::Rate { burst: 3, every_s: 60 };
+        let rate = service::db::rates::Rate { burst: 3, every: Duration::from_secs(60) };
         let bucket = service::db::rates::bucket("test", "time");
         for _ in 0..3 {
             ensure!(database.take(&bucket, rate).await?, "refused within the burst");

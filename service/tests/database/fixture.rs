@@ -44,6 +44,11 @@ impl Fixture {
 
     /// The same with another section `[tls]`.
     pub(crate) fn config_with(&self, tls: toml::Table, changes: &[(&str, toml::Value)]) -> Config {
+        Config::parse(&self.config_text(tls, changes)).unwrap()
+    }
+
+    /// The same as a file has it.
+    pub(crate) fn config_text(&self, tls: toml::Table, changes: &[(&str, toml::Value)]) -> String {
         let mut database = self.section.clone();
         database.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let mut table: toml::Table = r#"
@@ -55,7 +60,7 @@ impl Fixture {
         .unwrap();
         table.insert("tls".to_owned(), tls.into());
         table.insert("database".to_owned(), database.into());
-        Config::parse(&table.to_string()).unwrap()
+        table.to_string()
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -7,6 +7,7 @@
 mod accounts;
 mod away;
 mod bad_input;
+mod bad_requests;
 mod certificates;
 mod comments;
 mod entrance;
@@ -15,6 +16,8 @@ mod fixture;
 mod lists;
 mod migrations;
 mod posts;
+mod program;
+mod programs;
 mod search;
 mod visitor;
 
@@ -42,7 +45,9 @@ fn main() {
         lists::CLAIMS,
         search::CLAIMS,
         feed::CLAIMS,
+        programs::CLAIMS,
         bad_input::CLAIMS,
+        bad_requests::CLAIMS,
         away::CLAIMS,
         certificates::CLAIMS,
         long,

@@ -51,6 +51,7 @@ pub(super) struct Faults {
     pub(super) about: Option<String>,
     pub(super) current: Option<String>,
     pub(super) deletion: Option<String>,
+    pub(super) token: Option<String>,
 }
 
 impl Faults {

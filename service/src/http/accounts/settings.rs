@@ -1,4 +1,4 @@
-//! `/account`: the profile, the password, the sessions, what happened last, and the end.
+//! `/account`: the profile, the password, the sessions and tokens, what happened last, and the end.
 //!
 //! Invariant: whoever changes the password or ends the account has just given the password again.
 
@@ -11,11 +11,12 @@ use serde::Deserialize;
 use super::form::{Faults, PasswordChange, Profile, password_fault};
 use crate::db::events::{Event, Kind};
 use crate::db::sessions::{Session, Viewer};
+use crate::db::tokens::Token;
 use crate::db::users::Credentials;
 use crate::http::avatar::Avatar;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
-use crate::http::moment::Moment;
+use crate::http::moment::{Day, Moment};
 use crate::http::page::with_status;
 use crate::http::session::{Peer, SignedIn};
 use crate::http::{Site, gate, session};
@@ -33,18 +34,22 @@ pub(super) struct Notice {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Done {
+pub(super) enum Done {
     Profile,
     Password,
     Session,
+    Token,
 }
 
 impl Done {
     fn says(self) -> &'static str {
         match self {
             Self::Profile => "Your profile is saved.",
-            Self::Password => "Your password is changed. Every other browser is signed out.",
+            Self::Password => {
+                "Your password is changed. Every other browser is signed out, every token revoked."
+            }
             Self::Session => "That browser is signed out.",
+            Self::Token => "The token is revoked.",
         }
     }
 }
@@ -57,9 +62,26 @@ struct AccountPage {
     profile: Profile,
     avatar: Avatar,
     sessions: Vec<Session>,
+    tokens: Vec<Token>,
     events: Vec<Event>,
-    faults: Faults,
-    done: Option<Done>,
+    said: Said,
+}
+
+/// What the page says beside what is stored.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) faults: Faults,
+    /// As it was sent, where it cannot be accepted.
+    pub(super) profile: Option<Profile>,
+    pub(super) done: Option<Done>,
+    /// A token that was just made: nobody can read it again.
+    pub(super) token: Option<String>,
+}
+
+impl From<Faults> for Said {
+    fn from(faults: Faults) -> Self {
+        Self { faults, ..Self::default() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,27 +103,24 @@ pub(super) async fn show(
     SignedIn(viewer): SignedIn,
     Query(notice): Query<Notice>,
 ) -> Result<Response, Error> {
-    account_page(&site, viewer, Faults::default(), None, notice.done).await
+    account_page(&site, viewer, Said { done: notice.done, ..Said::default() }).await
 }
 
-async fn account_page(
-    site: &Site,
-    viewer: Viewer,
-    faults: Faults,
-    profile: Option<Profile>,
-    done: Option<Done>,
-) -> Result<Response, Error> {
+pub(super) async fn account_page(site: &Site, viewer: Viewer, mut said: Said) -> Result<Response, Error> {
     let user = site.database.user(&viewer.name).await?.ok_or(Error::SignedOut)?;
-    let status = if faults.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if said.faults.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = AccountPage {
         session: viewer.session,
         avatar: Avatar::of(&user.display_name),
-        profile: profile.unwrap_or(Profile { display_name: user.display_name, about: user.about }),
+        profile: said
+            .profile
+            .take()
+            .unwrap_or(Profile { display_name: user.display_name, about: user.about }),
         sessions: site.database.sessions(viewer.id, SHOWN).await?,
+        tokens: site.database.tokens(viewer.id).await?,
         events: site.database.events(viewer.id, SHOWN).await?,
         viewer: Some(viewer),
-        faults,
-        done,
+        said,
     };
     with_status(status, &page)
 }
@@ -114,7 +133,8 @@ pub(super) async fn set_profile(
     let profile = profile.normalized();
     let faults = profile.faults();
     if faults.any() {
-        return account_page(&site, viewer, faults, Some(profile), None).await;
+        let said = Said { faults, profile: Some(profile), ..Said::default() };
+        return account_page(&site, viewer, said).await;
     }
     gate::writing(&site, viewer.id).await?;
     site.database.set_profile(viewer.id, &profile.display_name, &profile.about).await?;
@@ -140,7 +160,7 @@ pub(super) async fn set_password(
         }
         faults.current = Some("This is not your password.".to_owned());
     }
-    account_page(&site, viewer, faults, None, None).await
+    account_page(&site, viewer, faults.into()).await
 }
 
 pub(super) async fn end_session(
@@ -164,7 +184,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Error> {
     if confirmed(&site, &viewer, peer, &deletion.password).await?.is_none() {
         let faults = Faults { deletion: Some("This is not your password.".to_owned()), ..Faults::default() };
-        return account_page(&site, viewer, faults, None, None).await;
+        return account_page(&site, viewer, faults.into()).await;
     }
     // The account goes last: when this is interrupted, its owner can do it again.
     while deletion.posts.is_some() && site.database.delete_some_of(viewer.id, DELETED_AT_ONCE).await? {}
@@ -195,6 +215,23 @@ impl Session {
     /// For the template.
     fn since(&self) -> Moment {
         Moment::new(self.created_at)
+    }
+}
+
+impl Token {
+    /// For the template.
+    fn since(&self) -> Moment {
+        Moment::new(self.created_at)
+    }
+
+    /// For the template.
+    fn until(&self) -> Day {
+        Day(self.expires_at)
+    }
+
+    /// For the template.
+    fn used(&self) -> Option<Moment> {
+        self.used_at.map(Moment::new)
     }
 }
 

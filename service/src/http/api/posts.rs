@@ -1,4 +1,4 @@
-//! Posts and their comments for programs: `/api/v1/posts`, `/api/v1/posts/ID`, `/api/v1/posts/ID/comments`.
+//! Posts and their comments for programs to read: `/api/v1/posts`, `/api/v1/posts/ID`, `/api/v1/posts/ID/comments`.
 #![allow(unused_qualifications, reason = "utoipa's macros write whole paths")]
 
 use axum::Json;
@@ -16,18 +16,28 @@ use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
 use crate::http::posts::number;
-use crate::http::problem::Problem;
+use crate::http::problem::Refusals;
 
 /// Rows on one page of a list.
 const SHOWN: usize = 50;
 
-/// Which page of a list.
+/// Which page of a list of posts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
+pub(super) struct PostsQuery {
     /// The `next` of the page before; the first page without it.
-    #[param(max_length = 20)]
+    #[param(min_length = 12, max_length = 12, pattern = "^A[Q-Za-f][A-Za-z0-9_-]{10}$")]
+    after: Option<String>,
+}
+
+/// Which page of a list of comments.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CommentsQuery {
+    /// The `next` of the page before; the first page without it.
+    #[param(min_length = 12, max_length = 12, pattern = "^A[g-v][A-Za-z0-9_-]{10}$")]
     after: Option<String>,
 }
 
@@ -105,14 +115,13 @@ pub(super) struct Comments {
 }
 
 /// The newest posts.
-#[utoipa::path(get, path = "/api/v1/posts", tag = "posts", params(PageQuery), responses(
-    (status = 200, body = Posts),
-    (status = "4XX", description = "The request makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Try again in a moment", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/api/v1/posts", tag = "posts", params(PostsQuery), responses(
+    (status = 200, description = "A page of posts", body = Posts),
+    Refusals,
 ))]
 pub(super) async fn list(
     State(site): State<Site>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<PostsQuery>,
 ) -> Result<Json<Posts>, Error> {
     let before = cursor::start(List::Posts, query.after.as_deref(), u64::MAX)?;
     // One more than is shown tells whether there is a next page.
@@ -125,16 +134,20 @@ pub(super) async fn list(
 
 /// One post.
 #[utoipa::path(get, path = "/api/v1/posts/{id}", tag = "posts", params(("id" = u64, Path)), responses(
-    (status = 200, body = Post),
-    (status = "4XX", description = "There is no such post", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Try again in a moment", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The post", body = Post),
+    Refusals,
 ))]
 pub(super) async fn one(
     State(site): State<Site>,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<Json<Post>, Error> {
-    let post = site.database.post(number(id)?).await?.ok_or(Error::NotFound)?;
-    Ok(Json(Post {
+    Ok(Json(whole(&site, number(id)?).await?))
+}
+
+/// The post with all of its text.
+pub(super) async fn whole(site: &Site, id: u64) -> Result<Post, Error> {
+    let post = site.database.post(id).await?.ok_or(Error::NotFound)?;
+    Ok(Post {
         id: post.id,
         version: post.version,
         title: post.title,
@@ -143,19 +156,18 @@ pub(super) async fn one(
         author: author(post.author_name, post.author_display_name),
         created_at: moment(post.created_at),
         edited_at: post.edited_at.map(moment),
-    }))
+    })
 }
 
 /// A post's comments.
-#[utoipa::path(get, path = "/api/v1/posts/{id}/comments", tag = "posts", params(("id" = u64, Path), PageQuery), responses(
-    (status = 200, body = Comments),
-    (status = "4XX", description = "There is no such post", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Try again in a moment", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/api/v1/posts/{id}/comments", tag = "comments", params(("id" = u64, Path), CommentsQuery), responses(
+    (status = 200, description = "A page of comments", body = Comments),
+    Refusals,
 ))]
 pub(super) async fn comments(
     State(site): State<Site>,
     id: Result<Path<u64>, PathRejection>,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<CommentsQuery>,
 ) -> Result<Json<Comments>, Error> {
     let after = cursor::start(List::Comments, query.after.as_deref(), 0)?;
     let post = site.database.post(number(id)?).await?.ok_or(Error::NotFound)?;

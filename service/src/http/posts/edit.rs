@@ -64,14 +64,14 @@ pub(super) async fn existing(
     SignedIn(viewer): SignedIn,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<Response, Error> {
-    let post = own(&site, &viewer, number(id)?).await?;
+    let post = own(&site, viewer.id, number(id)?).await?;
     page(&form_page(viewer, Some(post.id), post.version, Draft::from(&post), Faults::default()))
 }
 
-/// The post, if it is the viewer's.
-pub(super) async fn own(site: &Site, viewer: &Viewer, id: u64) -> Result<Post, Error> {
+/// The post, if it is this user's.
+pub(in crate::http) async fn own(site: &Site, user: u64, id: u64) -> Result<Post, Error> {
     let post = site.database.post(id).await?.ok_or(Error::NotFound)?;
-    if post.author_id == Some(viewer.id) { Ok(post) } else { Err(not_yours()) }
+    if post.author_id == Some(user) { Ok(post) } else { Err(not_yours()) }
 }
 
 fn not_yours() -> Error {
@@ -89,7 +89,7 @@ pub(super) async fn replace(
     let (draft, version) = (change.draft().normalized(), change.version);
     let faults = draft.faults();
     if faults.any() {
-        own(&site, &viewer, id).await?;
+        own(&site, viewer.id, id).await?;
         let page = form_page(viewer, Some(id), version, draft, faults);
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
@@ -104,7 +104,7 @@ pub(super) async fn replace(
             with_status(StatusCode::CONFLICT, &page)
         }
         // Which of the two it is, the post itself says.
-        Edited::Missing => own(&site, &viewer, id).await.and(Err(Error::NotFound)),
+        Edited::Missing => own(&site, viewer.id, id).await.and(Err(Error::NotFound)),
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Error> {
     let id = number(id)?;
     if !site.database.delete_post(id, viewer.id).await? {
-        return own(&site, &viewer, id).await.and(Err(Error::NotFound));
+        return own(&site, viewer.id, id).await.and(Err(Error::NotFound));
     }
     Ok(Redirect::to("/").into_response())
 }

@@ -7,23 +7,23 @@ use serde::Deserialize;
 use crate::db::posts::Post;
 
 /// As the column `posts.title`.
-const TITLE_CHARS: usize = 120;
+pub(in crate::http) const TITLE_CHARS: usize = 120;
 /// A long letter; 40 kB at most, well within the column `posts.body`.
-const BODY_CHARS: usize = 10_000;
+pub(in crate::http) const BODY_CHARS: usize = 10_000;
 /// Five of the longest fit the column `posts.tags`.
-const TAGS: usize = 5;
+pub(in crate::http) const TAGS: usize = 5;
 /// As the column `tags.name`.
 const TAG_CHARS: usize = 30;
 
 /// What the visitor wrote.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Draft {
-    pub(super) title: String,
-    pub(super) body: String,
+pub(in crate::http) struct Draft {
+    pub(in crate::http) title: String,
+    pub(in crate::http) body: String,
     /// As they were written: separated by spaces or commas.
     #[serde(default)]
-    pub(super) tags: String,
+    pub(in crate::http) tags: String,
 }
 
 /// A draft for an existing post, and the version that it was written from.
@@ -51,10 +51,10 @@ impl From<&Post> for Draft {
 
 /// A sentence for each field that cannot be accepted.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults {
-    pub(super) title: Option<String>,
-    pub(super) body: Option<String>,
-    pub(super) tags: Option<String>,
+pub(in crate::http) struct Faults {
+    pub(in crate::http) title: Option<String>,
+    pub(in crate::http) body: Option<String>,
+    pub(in crate::http) tags: Option<String>,
 }
 
 impl Faults {
@@ -65,13 +65,13 @@ impl Faults {
 
 impl Draft {
     /// Without space around the texts, and with the line ends of a file (forms send CR LF).
-    pub(super) fn normalized(&self) -> Self {
+    pub(in crate::http) fn normalized(&self) -> Self {
         let text = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
         Self { title: text(&self.title), body: text(&self.body), tags: text(&self.tags) }
     }
 
     /// The tags as they are stored: lower case, none twice, in the order in which they were written.
-    pub(super) fn tag_list(&self) -> Vec<String> {
+    pub(in crate::http) fn tag_list(&self) -> Vec<String> {
         let mut list = Vec::new();
         for tag in self.tags.split(|character: char| character.is_whitespace() || character == ',') {
             let tag = tag.strip_prefix('#').unwrap_or(tag).to_lowercase();
@@ -82,9 +82,14 @@ impl Draft {
         list
     }
 
+    /// Whether a text is one tag as it is.
+    pub(in crate::http) fn is_tag(text: &str) -> bool {
+        let allowed = |character: char| character.is_alphanumeric() || matches!(character, '-' | '+');
+        (1..=TAG_CHARS).contains(&text.chars().count()) && text.chars().all(allowed)
+    }
+
     fn tags_fault(&self) -> Option<String> {
         let tags = self.tag_list();
-        let allowed = |character: char| character.is_alphanumeric() || matches!(character, '-' | '+');
         if tags.len() > TAGS {
             return Some(format!("At most {TAGS} tags are possible."));
         }
@@ -92,11 +97,11 @@ impl Draft {
         if long.is_some() {
             return Some(format!("A tag has at most {TAG_CHARS} characters."));
         }
-        let odd = tags.iter().find(|tag| !tag.chars().all(allowed));
+        let odd = tags.iter().find(|tag| !Self::is_tag(tag));
         odd.map(|_| "A tag has letters, digits, hyphens and plus signs only.".to_owned())
     }
 
-    pub(super) fn faults(&self) -> Faults {
+    pub(in crate::http) fn faults(&self) -> Faults {
         Faults {
             title: fault(&self.title, "title", TITLE_CHARS, |_| false),
             body: fault(&self.body, "text", BODY_CHARS, |character| matches!(character, '\n' | '\t')),

@@ -134,7 +134,7 @@ pub(super) async fn history(
     id: Result<Path<u64>, PathRejection>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
-    let post = super::edit::own(&site, &viewer, number(id)?).await?;
+    let post = super::edit::own(&site, viewer.id, number(id)?).await?;
     let before = cursor::start(List::Versions, query.after.as_deref(), u64::from(u32::MAX))?;
     let before = u32::try_from(before).map_err(|_| Error::bad("This page's address is damaged."))?;
     let mut versions = site.database.versions(post.id, before, VERSIONS_SHOWN as u32 + 1).await?;
