@@ -18,6 +18,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("an_older_release_comes_up_beside_a_newer_one", an_older_release_comes_up_beside_a_newer_one),
     ("who_has_nothing_to_migrate_waits_for_nobody", who_has_nothing_to_migrate_waits_for_nobody),
     ("a_drained_service_leaves_no_session_behind", a_drained_service_leaves_no_session_behind),
+    ("a_seed_says_why_the_migrations_are_refused", a_seed_says_why_the_migrations_are_refused),
 ];
 
 /// Longer than any answer of MySQL's takes.
@@ -95,4 +96,27 @@ fn a_drained_service_leaves_no_session_behind(fixture: &Fixture) -> anyhow::Resu
         ensure!(database.busy().open == 0, "{:?}", database.busy());
         Ok(())
     })
+}
+
+fn a_seed_says_why_the_migrations_are_refused(fixture: &Fixture) -> anyhow::Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    let tls = "certificate_chain = ''\nprivate_key = ''".parse()?;
+    std::fs::write(&file, fixture.config_text(tls, &[]))?;
+    run(async {
+        let _ = fixture.empty_site().await?;
+        fixture
+            .execute("UPDATE _sqlx_migrations SET checksum = CONCAT(checksum, 'x') WHERE version = 1")
+            .await
+    })?;
+    let mut seed = std::process::Command::new(env!("CARGO_BIN_EXE_service"));
+    let told = seed.args(["seed", "1", "--config"]).arg(file.path()).output()?;
+    run(async {
+        let mend =
+            "UPDATE _sqlx_migrations SET checksum = LEFT(checksum, LENGTH(checksum) - 1) WHERE version = 1";
+        fixture.execute(mend).await
+    })?;
+    let words = String::from_utf8_lossy(&told.stderr);
+    ensure!(told.status.code() == Some(2), "{:?}: {words}", told.status);
+    ensure!(words.starts_with("service: refused: migration 1 was previously applied"), "{words}");
+    Ok(())
 }
