@@ -70,8 +70,11 @@ pub fn build(layout: &Layout, policy: Policy) -> Result<Yardstick> {
     Ok(yardstick)
 }
 
-/// The service for Linux: the guest's profile and features; linked statically, which is as fast as it gets.
-fn service(layout: &Layout) -> Result<PathBuf> {
+/// Builds the service for Linux: the guest's profile and features; linked statically, which is as fast as it gets.
+///
+/// # Errors
+/// When it does not compile.
+pub fn service(layout: &Layout) -> Result<PathBuf> {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let step = progress::start("service for Linux");
     let target = layout.root().join("target");

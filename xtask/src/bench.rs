@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 mod boot;
 mod figures;
 mod net;
+mod tls;
 
 /// Measure
 #[derive(Debug, Args)]
@@ -20,6 +21,7 @@ pub(crate) struct Bench {
 enum What {
     Boot(boot::Boots),
     Net(net::Net),
+    Tls(tls::Handshakes),
 }
 
 impl Bench {
@@ -27,6 +29,7 @@ impl Bench {
         match &self.what {
             What::Boot(boots) => boots.run(),
             What::Net(net) => net.run(),
+            What::Tls(handshakes) => handshakes.run(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Wire,
     /// Looking at the site with a real browser.
     Browse,
+    /// Measuring beside other programs.
+    Compare,
 }
 
 /// One thing that the host must have.
@@ -160,6 +162,15 @@ pub(super) const NEEDS: &[Need] = &[
         archive: Archive::Release,
         rustup: &[],
         probe: |_| one_of(&["/usr/bin/pebble"]).and_then(|()| one_of(&["/usr/bin/pebble-challtestsrv"])),
+    },
+    Need {
+        name: "nginx",
+        why: "is measured beside the service",
+        purpose: Purpose::Compare,
+        debian: &["nginx-light"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| one_of(&["/usr/sbin/nginx"]),
     },
     Need {
         name: "rustfmt and clippy",
