@@ -3,7 +3,7 @@
 //! What counts is the server's own processor time: handshakes for each second of it, as one core would do them. The
 //! visitors' cost, and whatever else the host does, are left out that way. Both servers present the same certificate
 //! (ECDSA P-256), agree on X25519 and AES-128-GCM, and write the same number of tickets.
-//! Invariant: the two are measured in turns, and both are ended with the run.
+//! Invariant: the two are measured in turns, each in a process of its own for every round.
 use std::time::Duration;
 
 use ::image::{Layout, layout, progress, yardstick};
@@ -36,6 +36,9 @@ pub(super) struct Handshakes {
     preflight: preflight::Flags,
 }
 
+/// Starts one of the two servers anew.
+type Start<'a> = &'a dyn Fn() -> Result<Server>;
+
 /// Everything measured in one run.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -62,9 +65,9 @@ impl Handshakes {
         let binary = yardstick::service(&layout)?;
         let folder = tempfile::tempdir()?;
         let names = server::lay_out(folder.path())?;
-        let service = Server::service(&binary, folder.path(), &names)?;
-        let nginx = Server::nginx(folder.path(), &names)?;
         let visitor = Visitor::new(&names)?;
+        let service = || Server::service(&binary, folder.path(), &names);
+        let nginx = || Server::nginx(folder.path(), &names);
         let report = self.report(&[&service, &nginx], &visitor)?;
         print!("{}", table(&report));
         let path = layout.target().join("bench/tls.json");
@@ -73,19 +76,18 @@ impl Handshakes {
         Ok(())
     }
 
-    fn report(&self, servers: &[&Server; 2], visitor: &Visitor) -> Result<Report> {
+    fn report(&self, servers: &[Start<'_>; 2], visitor: &Visitor) -> Result<Report> {
         let mut measured: [[Vec<f64>; 3]; 2] = Default::default();
-        // The first visitors of a process pay for its tables and caches.
-        for server in servers {
-            self.per_second(server, visitor, Kind::Full, 200)?;
-            self.idle_kib(server, visitor)?;
-        }
         for round in 1..=self.repetitions {
             let step = progress::start(format!("round {round} of {}", self.repetitions));
-            for (server, into) in servers.iter().zip(&mut measured) {
-                into[0].push(self.per_second(server, visitor, Kind::Full, self.handshakes)?);
-                into[1].push(self.per_second(server, visitor, Kind::Resumed, self.handshakes)?);
-                into[2].push(self.idle_kib(server, visitor)?);
+            for (start, into) in servers.iter().zip(&mut measured) {
+                let server = start()?;
+                // A process's first visitors pay for its tables and caches.
+                self.per_second(&server, visitor, Kind::Full, 20)?;
+                // Before the others: what they leave free in the heap would hold the idle ones for nothing.
+                into[2].push(self.idle_kib(&server, visitor)?);
+                into[0].push(self.per_second(&server, visitor, Kind::Full, self.handshakes)?);
+                into[1].push(self.per_second(&server, visitor, Kind::Resumed, self.handshakes)?);
             }
             step.done("");
         }
