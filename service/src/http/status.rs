@@ -18,6 +18,8 @@ use crate::operations::{Machine, Minute, percentile};
 /// A bar's place in the drawing, in its own units; CSS says how large a unit is.
 const BAR_WIDTH: usize = 5;
 const HEIGHT: f64 = 60.0;
+/// As many as there are minutes in the drawing; a young service has fewer, which stand at its right end.
+const BARS: usize = 60;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/status", get(status))
@@ -120,9 +122,10 @@ fn chart(
     let values: Vec<f64> = minutes.iter().map(|minute| value(minute).unwrap_or_default()).collect();
     let most = values.iter().copied().fold(0.0, f64::max);
     let scale = if most > 0.0 { HEIGHT / most } else { 0.0 };
+    let begin = BARS.saturating_sub(values.len());
     let bar = |(place, value): (usize, &f64)| {
         let height = (value * scale * 10.0).round() / 10.0;
-        Bar { x: place * BAR_WIDTH, y: HEIGHT - height, height }
+        Bar { x: (begin + place) * BAR_WIDTH, y: HEIGHT - height, height }
     };
     Chart { name, most: words(most), bars: values.iter().enumerate().map(bar).collect() }
 }
@@ -153,8 +156,8 @@ mod tests {
         let took = std::time::Duration::from_millis(7);
         operations.answered(&http::Method::GET, "/", http::StatusCode::OK, took, 0);
         let busy = charts(&operations.minutes());
-        let last = busy[0].bars.last().map(|bar| (bar.y, bar.height));
-        assert_eq!((busy[0].most.as_str(), last), ("1", Some((0.0, HEIGHT))));
+        let last = busy[0].bars.last().map(|bar| (bar.x + BAR_WIDTH, bar.y, bar.height));
+        assert_eq!((busy[0].most.as_str(), last), ("1", Some((BARS * BAR_WIDTH, 0.0, HEIGHT))));
         assert_eq!(minutes_of(2 * 86_400 + 3 * 3600 + 4 * 60 + 5), "2 d 3 h 4 min");
     }
 }
