@@ -1,9 +1,9 @@
 //! People in front of the site: a real browser registers, writes, comments, searches and signs out, on a desk in the light
-//! and on a phone in the dark; axe judges every page that is seen on the way.
+//! and on a phone in the dark, and an operator looks at the machine; axe judges every page that is seen on the way.
 //!
 //! `cargo test -p tests --test browser`. With `BOOTSTACK_ENDPOINT` (as for the smoke suite) it visits that site; without, it
 //! boots a stack of its own. Screenshots stay in `target/bootstack/browser`. Invariant: browser and driver end with the
-//! test, and the account that it made is deleted by it.
+//! test, and the accounts that it made are deleted by it.
 
 mod axe;
 mod driver;
@@ -25,11 +25,25 @@ use driver::Appearance;
 /// How the visitor's browser shows pages.
 const APPEARANCES: [Appearance; 2] = [Appearance::Desk, Appearance::Phone];
 
+/// How a visit is paid.
+type Visit = fn(&Place, Appearance) -> Result<()>;
+
+/// What each is to show.
+const VISITS: [(&str, Visit); 2] = [
+    ("a_visitor_registers_writes_and_leaves", visit::pay),
+    ("an_operator_sees_how_the_machine_does", visit::operate),
+];
+
+/// Names the account of an operator at the endpoint that `BOOTSTACK_ENDPOINT` gives.
+const OPERATOR: &str = "BOOTSTACK_OPERATOR";
+
 /// What every visit needs.
 struct Place {
     endpoint: Endpoint,
     axe: String,
     screenshots: PathBuf,
+    /// The name of the account that may see `/status`, which no other visit takes.
+    operator: String,
     /// Held: the machines die with it.
     _machines: Option<(Stand, Db, Web)>,
 }
@@ -49,15 +63,14 @@ fn main() -> ExitCode {
 
 fn trials(arguments: &Arguments) -> Result<Vec<Trial>> {
     let place = if arguments.list { None } else { Some(Arc::new(Place::find()?)) };
-    let trial = |appearance: Appearance| {
+    let trial = |(claim, pay): (&str, Visit), appearance: Appearance| {
         let place = place.clone();
-        let name = format!("a_visitor_registers_writes_and_leaves_{}", appearance.name());
-        Trial::test(name, move || {
+        Trial::test(format!("{claim}_{}", appearance.name()), move || {
             let place = place.ok_or("no place")?;
-            visit::pay(&place, appearance).map_err(|error| Failed::from(format!("{error:#}")))
+            pay(&place, appearance).map_err(|error| Failed::from(format!("{error:#}")))
         })
     };
-    Ok(APPEARANCES.into_iter().map(trial).collect())
+    Ok(VISITS.into_iter().flat_map(|visit| APPEARANCES.map(|appearance| trial(visit, appearance))).collect())
 }
 
 impl Place {
@@ -66,20 +79,23 @@ impl Place {
         let screenshots = layout.target().join("browser");
         std::fs::create_dir_all(&screenshots)?;
         let axe = axe::source(&layout)?;
+        let operator = std::env::var(OPERATOR).unwrap_or_else(|_| "oda".to_owned());
         let (endpoint, machines) = match std::env::var_os(tests::endpoint::VARIABLE) {
             Some(_) => (Endpoint::from_environment()?, None),
-            None => boot().map(|(endpoint, machines)| (endpoint, Some(machines)))?,
+            None => boot(&operator).map(|(endpoint, machines)| (endpoint, Some(machines)))?,
         };
-        Ok(Self { endpoint, axe, screenshots, _machines: machines })
+        Ok(Self { endpoint, axe, screenshots, operator, _machines: machines })
     }
 }
 
 /// The stack in QEMU, by the shortest way.
-fn boot() -> Result<(Endpoint, (Stand, Db, Web))> {
+fn boot(operator: &str) -> Result<(Endpoint, (Stand, Db, Web))> {
     let mut stand = Stand::new("browser-stand")?;
     stand.begin("visit");
     let db = stand.db()?;
-    let web = stand.web(Way::Direct, db.port(), db.password()).ready().context("the web machine")?;
+    let tables = format!("\n[operations]\noperators = [{operator:?}]\n");
+    let web = stand.web(Way::Direct, db.port(), db.password()).configured(&tables);
+    let web = web.ready().context("the web machine")?;
     let endpoint = web.client().endpoint().clone();
     Ok((endpoint, (stand, db, web)))
 }

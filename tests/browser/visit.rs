@@ -11,6 +11,19 @@ use super::page::Visitor;
 
 /// From the front page to the deletion of the account.
 pub(super) fn pay(place: &Place, appearance: Appearance) -> Result<()> {
+    visit(place, appearance, async |visitor| story(visitor).await)
+}
+
+/// Of the person who may see how the machine does.
+pub(super) fn operate(place: &Place, appearance: Appearance) -> Result<()> {
+    visit(place, appearance, async |visitor| operators_story(visitor, &place.operator).await)
+}
+
+fn visit(
+    place: &Place,
+    appearance: Appearance,
+    story: impl AsyncFnOnce(&Visitor<'_>) -> Result<()>,
+) -> Result<()> {
     let driver = Driver::start(&place.screenshots.join(format!("{}.log", appearance.name())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -33,6 +46,18 @@ async fn story(visitor: &Visitor<'_>) -> Result<()> {
     comments(visitor, &word).await.context("commenting")?;
     searches(visitor, &word).await.context("searching")?;
     comes_back(visitor, &name, &password).await.context("coming back")?;
+    goes_for_good(visitor, &password).await.context("leaving")
+}
+
+async fn operators_story(visitor: &Visitor<'_>, name: &str) -> Result<()> {
+    let password = random_word()?;
+    registers(visitor, name, &password).await.context("registering")?;
+    visitor.open("/status").await?;
+    visitor.reads("Status").await?;
+    ensure!(visitor.shows("Requests in the last hour").await?, "no figures");
+    let charts = visitor.browser.find_all(Locator::Css("figure svg[role='img'] rect")).await?;
+    ensure!(!charts.is_empty(), "no charts");
+    visitor.look("status").await?;
     goes_for_good(visitor, &password).await.context("leaving")
 }
 
@@ -94,9 +119,20 @@ async fn comes_back(visitor: &Visitor<'_>, name: &str, password: &str) -> Result
     visitor.fill("/login", "password", password).await?;
     visitor.send("/login", "Account").await?;
     visitor.look("account").await?;
+    makes_and_revokes_a_token(visitor).await.context("making a token")?;
     visitor.open(&format!("/people/{name}")).await?;
     visitor.reads(name).await?;
     visitor.look("person").await
+}
+
+async fn makes_and_revokes_a_token(visitor: &Visitor<'_>) -> Result<()> {
+    visitor.fill("/account/tokens", "name", "a program").await?;
+    visitor.send("/account/tokens", "Account").await?;
+    visitor.browser.wait().for_element(Locator::Css(".done code")).await.context("no token is shown")?;
+    visitor.look("token").await?;
+    visitor.send("/account/tokens/revoke", "Account").await?;
+    let done = Locator::XPath("//*[@class='done'][contains(., 'The token is revoked.')]");
+    visitor.browser.wait().for_element(done).await.map(drop).context("the token is not revoked")
 }
 
 async fn goes_for_good(visitor: &Visitor<'_>, password: &str) -> Result<()> {

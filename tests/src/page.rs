@@ -138,7 +138,7 @@ fn field(tag: &Tag) -> Option<(String, Option<String>)> {
     let name = tag.attribute("name")?.to_owned();
     match (tag.name.as_str(), tag.attribute("type").unwrap_or("text")) {
         ("input", "hidden") => Some((name, Some(tag.attribute("value").unwrap_or_default().to_owned()))),
-        ("input", "text" | "search" | "password") | ("textarea", _) => Some((name, None)),
+        ("input", "text" | "search" | "password") | ("textarea" | "select", _) => Some((name, None)),
         _ => None,
     }
 }

@@ -34,6 +34,19 @@ impl Visitor {
         request.header(header::COOKIE, self.cookie.clone())
     }
 
+    /// A new token for a program in this person's name.
+    ///
+    /// # Errors
+    /// When the account's page does not show one.
+    pub fn token(&self, client: &Client) -> Result<String> {
+        let page = client.send(&self.signed(Request::get("/account")))?.expect(StatusCode::OK)?;
+        let form = Form::to("/account/tokens", page.text()?)?.with("days", "30");
+        let made = client.send(&self.signed(form.filled(&client.endpoint().host, "programs")))?;
+        let made = made.expect(StatusCode::OK)?;
+        let token = made.text()?.split("<code>").nth(1).and_then(|rest| rest.split('<').next());
+        Ok(token.context("the page shows no token")?.to_owned())
+    }
+
     /// The form that writes a post, with a tag that a post may have.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every test there is: fast ones, name servers, SQL on a real MySQL, a browser, booted machines, power cuts.
+//! `cargo xtask test`: every test there is: fast ones, name servers, SQL on a real MySQL, a browser, programs, booted machines,
+//! power cuts.
 //!
 //! What a test claims is the other rooms' business; here stands what each is given. Invariant: nothing that belongs to
 //! the user's own stack is touched: databases, volumes and ports are the tests' own.
@@ -18,7 +19,9 @@ use crate::preflight::{self, Purpose};
 use crate::site::{Site, write_secret};
 
 mod browser;
+mod hosted;
 mod long;
+mod programs;
 
 /// Names the file with the database for the service's tests.
 const DATABASE: &str = "BOOTSTACK_TEST_DATABASE";
@@ -32,6 +35,9 @@ pub(crate) struct Test {
     /// everything that takes too long for each change
     #[arg(long)]
     long: bool,
+    /// Only the site on this host: its SQL, a browser and a program in front of it
+    #[arg(long)]
+    site: bool,
     #[command(flatten)]
     preflight: preflight::Flags,
     #[command(flatten)]
@@ -42,14 +48,18 @@ impl Test {
     pub(crate) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         let stack = Stack::load(&layout)?;
+        let shell = Shell::new()?;
+        shell.change_dir(layout.root());
+        if self.site {
+            preflight::check(&layout, &[Purpose::Build, Purpose::Browse], self.preflight)?;
+            return self.database(&layout, &stack, &shell);
+        }
         preflight::check(
             &layout,
             &[Purpose::Judge, Purpose::Build, Purpose::Boot, Purpose::Browse, Purpose::Wire],
             self.preflight,
         )?;
         check::check(&layout)?;
-        let shell = Shell::new()?;
-        shell.change_dir(layout.root());
         cargo(&shell, &["test", "--package", "xtask", "--features", "nameserver-tests", "dns::tests"])
             .run()?;
         self.database(&layout, &stack, &shell)?;
@@ -59,7 +69,8 @@ impl Test {
         if self.long { long::run(&shell) } else { Ok(()) }
     }
 
-    /// The service's queries and migrations on a MySQL of their own, and then a browser at the service over it.
+    /// The service's queries and migrations on a MySQL of their own, and then a browser and a program at the service
+    /// over it.
     fn database(&self, layout: &Layout, stack: &Stack, shell: &Shell) -> Result<()> {
         let folder = layout.run().join("test-database");
         if folder.exists() {
@@ -77,6 +88,6 @@ impl Test {
             tests = tests.env(LONG, "1");
         }
         tests.run()?;
-        browser::judge(layout, stack, &site, &folder, port, shell)
+        hosted::judge(layout, stack, &site, &folder, port, shell, self.long)
     }
 }

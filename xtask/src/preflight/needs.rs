@@ -20,7 +20,7 @@ pub(crate) enum Purpose {
     Load,
     /// Connecting machines to networks of their own.
     Wire,
-    /// Looking at the site with a real browser.
+    /// Visiting the site with a real browser and a real program.
     Browse,
     /// Measuring beside other programs.
     Compare,
@@ -199,6 +199,15 @@ pub(super) const NEEDS: &[Need] = &[
         rustup: &[],
         probe: |_| runs("npm", "--version"),
     },
+    Need {
+        name: "Python with venv",
+        why: "runs schemathesis, which asks for everything that the site describes to programs",
+        purpose: Purpose::Browse,
+        debian: &["python3-venv"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| runs("python3", "--version").and_then(|()| python_has("ensurepip")),
+    },
 ];
 
 /// What `purposes` take and the host lacks, each with what was found instead.
@@ -216,6 +225,13 @@ fn runs(program: &str, argument: &str) -> Result<()> {
     command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let status = command.status().with_context(|| format!("{program} cannot be run"))?;
     ensure!(status.success(), "{program} {argument} failed: {status}");
+    Ok(())
+}
+
+fn python_has(module: &str) -> Result<()> {
+    let mut python = Command::new("python3");
+    let status = python.args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status()?;
+    ensure!(status.success(), "python3 has no module {module}");
     Ok(())
 }
 
