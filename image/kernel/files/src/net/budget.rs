@@ -2,10 +2,10 @@
 //!
 //! It does not allocate. Invariant: what is taken never exceeds the limit.
 
+use super::settings::LARGEST_SEND_BYTES;
+
 /// Connections together get this part of the memory.
 const SHARE: usize = 3;
-/// What one connection may queue while memory is ample: 20 ms of delay at 25 MB/s.
-const AMPLE_TRANSMIT_BYTES: usize = 512 << 10;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
 const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
 
@@ -42,7 +42,7 @@ impl Budget {
     /// What one connection may queue now. Half of the budget is kept for those that are still to come.
     pub(super) fn transmit_limit(&self) -> usize {
         match self.taken {
-            taken if taken < self.limit / 4 => AMPLE_TRANSMIT_BYTES,
+            taken if taken < self.limit / 4 => LARGEST_SEND_BYTES,
             taken if taken < self.limit / 2 => SCARCE_TRANSMIT_BYTES,
             _ => LEAST_TRANSMIT_BYTES,
         }

@@ -14,13 +14,12 @@ use smoltcp::time::Duration;
 use super::budget::Budget;
 use super::frame::Flow;
 use super::ready::{READABLE, Ready, WRITABLE};
+use super::settings::{LARGEST_RECEIVE_BYTES, Settings};
 use crate::fd::PollEvent;
 use crate::io;
 
 /// Buffers at first: a request and a short answer. An idle connection keeps no more. It is what a SYN promises.
 const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
-/// The receive window never grows beyond this; `WINDOW_SHIFT` can express it.
-const LARGEST_RECEIVE_BYTES: usize = 256 << 10;
 /// 65,535 << 3 covers the largest window.
 const WINDOW_SHIFT: u8 = 3;
 /// Our own record and smoltcp's socket.
@@ -32,10 +31,6 @@ const HANDSHAKE_S: u64 = 10;
 const CONNECT_S: u64 = 20;
 /// Whose peer was heard within this time is spared when memory is short.
 const SPARED_US: u64 = 5_000_000;
-/// An idle peer is asked whether it lives.
-const KEEP_ALIVE_S: u64 = 30;
-/// A peer that says nothing for so long though asked is gone. Longer than a minute's outage of the database's network.
-const SILENCE_S: u64 = 120;
 
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,6 +85,7 @@ pub(super) struct Connection {
     is_read_shut: bool,
     /// Whether a writer met a full buffer and waits for room.
     is_full: bool,
+    settings: Settings,
 }
 
 /// What became of a connection at `refresh`.
@@ -128,6 +124,7 @@ impl Connection {
             fault: None,
             is_read_shut: false,
             is_full: false,
+            settings: Settings::default(),
         })
     }
 
@@ -169,8 +166,7 @@ impl Connection {
     pub(super) fn listen(&mut self, local: smoltcp::wire::IpEndpoint) -> bool {
         let socket = self.socket();
         let listens = socket.listen(local).is_ok();
-        socket.set_window_shift(WINDOW_SHIFT);
-        socket.set_timeout(Some(Duration::from_secs(HANDSHAKE_S)));
+        begin(socket, HANDSHAKE_S);
         self.last_state = State::Listen;
         listens
     }
@@ -184,8 +180,7 @@ impl Connection {
     ) -> io::Result<()> {
         let socket = self.socket();
         socket.connect(iface.context(), remote, local).map_err(|_| io::Error::EADDRNOTAVAIL)?;
-        socket.set_window_shift(WINDOW_SHIFT);
-        socket.set_timeout(Some(Duration::from_secs(CONNECT_S)));
+        begin(socket, CONNECT_S);
         self.last_state = State::SynSent;
         Ok(())
     }
@@ -241,9 +236,19 @@ impl Connection {
     }
 
     fn on_established(&mut self) {
+        let settings = self.settings;
         let socket = self.socket();
-        socket.set_timeout(Some(Duration::from_secs(SILENCE_S)));
-        socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE_S)));
+        socket.set_timeout(Some(Duration::from_millis(settings.silence_ms())));
+        socket.set_keep_alive(settings.keep_alive_s().map(Duration::from_secs));
+    }
+
+    /// Does from now on as its descriptor was told. Until the handshake is over its own time limits hold.
+    pub(super) fn follow(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.socket().set_nagle_enabled(!settings.is_nodelay);
+        if self.is_settled() && self.owner == Owner::Socket {
+            self.on_established();
+        }
     }
 
     fn cause_of_end(&self, before: State) -> Option<Fault> {
@@ -386,8 +391,8 @@ impl Connection {
             return;
         }
         self.wants_flush = true;
-        let wanted = capacity * 2;
-        if wanted <= LARGEST_RECEIVE_BYTES && budget.is_ample() && budget.take(wanted - capacity) {
+        let wanted = (capacity * 2).min(self.settings.most_received);
+        if wanted > capacity && budget.is_ample() && budget.take(wanted - capacity) {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_receive(storage));
             if !grown {
                 budget.give(wanted - capacity);
@@ -414,7 +419,7 @@ impl Connection {
 
     fn make_room(&mut self, bytes: usize, budget: &mut Budget) {
         let (capacity, queued) = (self.socket_ref().send_capacity(), self.socket_ref().send_queue());
-        let wanted = (queued + bytes).next_power_of_two().min(budget.transmit_limit());
+        let wanted = (queued + bytes).next_power_of_two().min(budget.transmit_limit()).min(self.settings.most_sent);
         if wanted > capacity && budget.take(wanted - capacity) {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_transmit(storage));
             if !grown {
@@ -461,6 +466,13 @@ impl Connection {
         self.socket().close();
         self.socket().set_timeout(Some(Duration::from_secs(CONNECT_S)));
     }
+}
+
+/// Keep-alive is on from the beginning: switched on later, smoltcp asks the peer at once, who has just answered.
+fn begin(socket: &mut Socket<'static>, within_s: u64) {
+    socket.set_window_shift(WINDOW_SHIFT);
+    socket.set_timeout(Some(Duration::from_secs(within_s)));
+    socket.set_keep_alive(Settings::default().keep_alive_s().map(Duration::from_secs));
 }
 
 fn storage(bytes: usize) -> Option<SocketBuffer<'static>> {

@@ -27,8 +27,6 @@ use super::timers::{Name, Timers};
 const BYTES_PER_EMBRYO: usize = 32 << 10;
 /// Closed connections that only guard their port numbers. Beyond it the oldest goes early.
 const MOST_TIME_WAITS: usize = 1024;
-/// How long a closed connection may take to end.
-const LINGER_US: u64 = 30_000_000;
 
 /// The connections.
 pub(super) struct Connections {
@@ -304,10 +302,11 @@ impl Connections {
         }
     }
 
-    /// Gives a connection up to end by itself.
-    pub(super) fn orphan(&mut self, slot: u32, now: u64) {
+    /// Gives a connection up to end by itself within so many seconds, or at once with a reset.
+    pub(super) fn give_up(&mut self, slot: u32, end_within_s: Option<u64>, now: u64) {
+        let Some(within_s) = end_within_s else { return self.abort(slot) };
         if let Some(connection) = self.get(slot) {
-            connection.orphan(now + LINGER_US);
+            connection.orphan(now + within_s * 1_000_000);
             self.mark(slot);
         }
     }

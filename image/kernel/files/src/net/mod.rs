@@ -22,6 +22,7 @@ pub(crate) mod random;
 pub(crate) mod ready;
 mod ring;
 pub(crate) mod rng;
+pub(crate) mod settings;
 mod shared;
 pub(crate) mod stack;
 pub(crate) mod tcp;

@@ -8,12 +8,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hermit_sync::InterruptTicketMutex;
-use smoltcp::time::Duration;
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use super::connection::{Connection, Owner};
 use super::frame::Flow;
 use super::ready::Ready;
+use super::settings::Settings;
 use super::stack::{self, Stack, flow_address};
 use super::{random, retry, wait};
 use crate::fd::PollEvent;
@@ -25,7 +25,6 @@ const FLUSH_BYTES: usize = 16 << 10;
 const FIRST_DYNAMIC_PORT: u16 = 49152;
 /// Random ports are tried this often before "address in use".
 const PORT_TRIES: usize = 256;
-const KEEP_ALIVE_S: u64 = 30;
 
 #[derive(Clone, Copy, Debug)]
 enum Role {
@@ -48,7 +47,7 @@ pub(crate) struct TcpSocket {
     role: InterruptTicketMutex<Role>,
     ready: InterruptTicketMutex<Arc<Ready>>,
     is_nonblocking: AtomicBool,
-    is_nodelay: AtomicBool,
+    settings: InterruptTicketMutex<Settings>,
     /// Microseconds that a blocking read and write may take; zero is no limit.
     timeouts_us: [AtomicU64; 2],
 }
@@ -63,7 +62,7 @@ impl TcpSocket {
             role: InterruptTicketMutex::new(role),
             ready: InterruptTicketMutex::new(ready),
             is_nonblocking: AtomicBool::new(false),
-            is_nodelay: AtomicBool::new(false),
+            settings: InterruptTicketMutex::new(Settings::default()),
             timeouts_us: [const { AtomicU64::new(0) }; 2],
         }
     }
@@ -136,7 +135,7 @@ impl TcpSocket {
             retry(self.is_nonblocking(), None, || stack::with(|stack| accept_from(stack, listener)))?;
         let socket = Self::with(Role::Connection(slot), ready);
         socket.set_nonblocking(self.is_nonblocking());
-        let _ = socket.set_nodelay(self.is_nodelay.load(Ordering::Relaxed));
+        socket.follow(self.settings());
         Ok((socket, peer))
     }
 
@@ -165,9 +164,9 @@ impl TcpSocket {
     fn begin(&self, remote: IpEndpoint, local: Option<IpListenEndpoint>) -> Result<()> {
         let slot = stack::with(|stack| open(stack, remote, local))?;
         *self.role.lock() = Role::Connection(slot);
-        let nodelay = self.is_nodelay.load(Ordering::Relaxed);
+        let settings = self.settings();
         self.work(|connection| {
-            connection.socket().set_nagle_enabled(!nodelay);
+            connection.follow(settings);
             *self.ready.lock() = connection.ready.clone();
             Ok(())
         })
@@ -259,35 +258,19 @@ impl TcpSocket {
         .unwrap_or_else(Some)
     }
 
-    pub(crate) fn is_nodelay(&self) -> bool {
-        self.is_nodelay.load(Ordering::Relaxed)
+    /// Its options.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock()
     }
 
-    /// Sends small writes at once, or waits for the previous one's acknowledgement (Nagle).
-    pub(crate) fn set_nodelay(&self, nodelay: bool) -> Result<()> {
-        self.is_nodelay.store(nodelay, Ordering::Relaxed);
+    /// Takes other options: for its connection, the one to come, or those that it accepts from now on.
+    pub(crate) fn follow(&self, settings: Settings) {
+        *self.settings.lock() = settings;
+        // Without a connection there is none to tell yet.
         let _ = self.work(|connection| {
-            connection.socket().set_nagle_enabled(!nodelay);
+            connection.follow(settings);
             Ok(())
         });
-        Ok(())
-    }
-
-    pub(crate) fn is_kept_alive(&self) -> bool {
-        self.work(|connection| Ok(connection.socket().keep_alive().is_some())).unwrap_or(true)
-    }
-
-    /// Whether an idle peer is asked if it lives. It is, unless told otherwise.
-    pub(crate) fn keep_alive(&self, on: bool) -> Result<()> {
-        self.work(|connection| {
-            connection.socket().set_keep_alive(on.then(|| Duration::from_secs(KEEP_ALIVE_S)));
-            Ok(())
-        })
-    }
-
-    /// The bytes that can be queued now: sent, and received.
-    pub(crate) fn capacities(&self) -> Result<(usize, usize)> {
-        self.work(|connection| Ok((connection.socket().send_capacity(), connection.socket().recv_capacity())))
     }
 
     pub(crate) fn local(&self) -> Option<IpEndpoint> {
@@ -320,11 +303,12 @@ impl TcpSocket {
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         let role = self.role();
+        let end_within_s = self.settings().end_within_s();
         self.ready().unwatch();
         let _ = stack::with(|stack| {
             match role {
                 Role::New { .. } => {}
-                Role::Connection(slot) => stack.connections.orphan(slot, wait::now()),
+                Role::Connection(slot) => stack.connections.give_up(slot, end_within_s, wait::now()),
                 Role::Listener(listener) => {
                     for slot in stack.listeners.remove(listener) {
                         stack.connections.abort(slot);

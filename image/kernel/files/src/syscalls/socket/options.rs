@@ -1,6 +1,6 @@
 //! `setsockopt` and `getsockopt`.
 //!
-//! What is kept without effect is said where it is accepted.
+//! What would have no effect is refused (`ENOPROTOOPT`); `net::settings` knows what has one.
 //!
 //! Invariant: no more is read or written than the application says there is.
 
@@ -10,21 +10,19 @@ use super::{IPPROTO_TCP, code, done, socklen_t};
 use crate::errno::EINVAL;
 use crate::fd::{self, Open};
 use crate::io::{Error, Result};
+use crate::net::settings::{Level, Refusal};
+use crate::net::tcp::TcpSocket;
 
 /// Levels and options, as `hermit-abi` numbers them.
 const IPPROTO_IPV6: i32 = 41;
-const IPPROTO_IP: i32 = 0;
 const SOL_SOCKET: i32 = 4095;
 const SO_REUSEADDR: i32 = 0x0004;
-const SO_KEEPALIVE: i32 = 0x0008;
 const SO_BROADCAST: i32 = 0x0020;
 const SO_LINGER: i32 = 0x0080;
-const SO_SNDBUF: i32 = 0x1001;
-const SO_RCVBUF: i32 = 0x1002;
 const SO_SNDTIMEO: i32 = 0x1005;
 const SO_RCVTIMEO: i32 = 0x1006;
 const SO_ERROR: i32 = 0x1007;
-const TCP_NODELAY: i32 = 1;
+const IPV6_V6ONLY: i32 = 27;
 
 /// A duration as C has it.
 #[repr(C)]
@@ -53,25 +51,35 @@ pub unsafe extern "C" fn sys_setsockopt(
 
 fn set_option(fd: i32, level: i32, option: i32, bytes: &[u8]) -> Result<()> {
     let open = fd::find(fd)?;
-    let on = || bytes.iter().any(|byte| *byte != 0);
     match (level, option, open) {
-        (IPPROTO_TCP, TCP_NODELAY, Open::Tcp(socket)) => socket.set_nodelay(on()),
-        (SOL_SOCKET, SO_KEEPALIVE, Open::Tcp(socket)) => socket.keep_alive(on()),
         (SOL_SOCKET, SO_RCVTIMEO, Open::Tcp(socket)) => {
             read_timeout(bytes).map(|limit| socket.set_timeout(0, limit))
         }
         (SOL_SOCKET, SO_SNDTIMEO, Open::Tcp(socket)) => {
             read_timeout(bytes).map(|limit| socket.set_timeout(1, limit))
         }
-        // Nothing here keeps an address in use, waits at close, or has buffers of a fixed size.
-        (
-            SOL_SOCKET,
-            SO_REUSEADDR | SO_LINGER | SO_SNDBUF | SO_RCVBUF | SO_BROADCAST,
-            Open::Tcp(_) | Open::Udp(_),
-        ) => Ok(()),
-        (IPPROTO_IP | IPPROTO_IPV6, _, Open::Tcp(_) | Open::Udp(_)) => Ok(()),
+        // It is so anyway: nothing here keeps an address in use, and everybody may broadcast.
+        (SOL_SOCKET, SO_REUSEADDR | SO_BROADCAST, Open::Tcp(_) | Open::Udp(_)) => Ok(()),
+        // Whoever listens at `::` hears IPv4 too.
+        (IPPROTO_IPV6, IPV6_V6ONLY, Open::Tcp(_)) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
+        (SOL_SOCKET, _, Open::Tcp(socket)) => change(&socket, Level::Socket, option, bytes),
+        (IPPROTO_TCP, _, Open::Tcp(socket)) => change(&socket, Level::Tcp, option, bytes),
         (_, _, Open::Tcp(_) | Open::Udp(_)) => Err(Error::ENOPROTOOPT),
         _ => Err(Error::ENOTSOCK),
+    }
+}
+
+fn change(socket: &TcpSocket, level: Level, option: i32, bytes: &[u8]) -> Result<()> {
+    let mut settings = socket.settings();
+    settings.set(level, option, bytes).map_err(refused)?;
+    socket.follow(settings);
+    Ok(())
+}
+
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Unknown => Error::ENOPROTOOPT,
+        Refusal::Invalid => Error::EINVAL,
     }
 }
 
@@ -135,14 +143,18 @@ fn option(fd: i32, level: i32, option: i32) -> Result<OptionValue> {
             number(socket.take_error().map_or(0, |error| -code(&error)))
         }
         (SOL_SOCKET, SO_ERROR, Open::Udp(_)) => number(0),
-        (IPPROTO_TCP, TCP_NODELAY, Open::Tcp(socket)) => number(socket.is_nodelay().into()),
-        (SOL_SOCKET, SO_KEEPALIVE, Open::Tcp(socket)) => number(socket.is_kept_alive().into()),
-        (SOL_SOCKET, SO_SNDBUF, Open::Tcp(socket)) => number(socket.capacities()?.0 as i32),
-        (SOL_SOCKET, SO_RCVBUF, Open::Tcp(socket)) => number(socket.capacities()?.1 as i32),
         (SOL_SOCKET, SO_RCVTIMEO, Open::Tcp(socket)) => time(socket.timeout(0)),
         (SOL_SOCKET, SO_SNDTIMEO, Open::Tcp(socket)) => time(socket.timeout(1)),
-        (SOL_SOCKET, SO_LINGER, Open::Tcp(_)) => Ok(OptionValue::Linger([0, 0])),
         (SOL_SOCKET, SO_REUSEADDR | SO_BROADCAST, Open::Tcp(_) | Open::Udp(_)) => number(1),
+        (SOL_SOCKET, SO_LINGER, Open::Tcp(socket)) => {
+            socket.settings().get(Level::Socket, SO_LINGER).map(OptionValue::Linger).map_err(refused)
+        }
+        (SOL_SOCKET, _, Open::Tcp(socket)) => {
+            socket.settings().get(Level::Socket, option).map_err(refused).and_then(|value| number(value[0]))
+        }
+        (IPPROTO_TCP, _, Open::Tcp(socket)) => {
+            socket.settings().get(Level::Tcp, option).map_err(refused).and_then(|value| number(value[0]))
+        }
         (_, _, Open::Tcp(_) | Open::Udp(_)) => Err(Error::ENOPROTOOPT),
         _ => Err(Error::ENOTSOCK),
     }
