@@ -8,9 +8,12 @@
 use crate::env;
 use crate::mm::{VirtAddr, virtual_to_physical};
 
-/// Words of the stack that are looked at, and places that are printed.
-const WORDS: u64 = 8192;
-const MOST_PLACES: usize = 64;
+/// Words of the stack that are looked at: a mebibyte, more than any thread's.
+const WORDS: u64 = 128 << 10;
+/// Places that are printed: those nearest to the crash, and those nearest to the thread's beginning. In a service's event
+/// loop hundreds lie between, most of them left over from earlier calls.
+const INNERMOST: usize = 48;
+const OUTERMOST: usize = 32;
 const PAGE_BYTES: u64 = 4096;
 
 /// The code that a machine runs: application and kernel, from its first byte.
@@ -24,8 +27,34 @@ struct Code {
 pub(super) fn print(instruction: Option<u64>, stack: u64) {
     let code = Code { start: env::get_base_address().as_u64(), bytes: env::get_image_size() as u64 };
     let calls = words(stack).filter(|word| code.follows_call(*word));
-    for place in instruction.into_iter().chain(calls).take(MOST_PLACES) {
-        panic_println!("bootstack:   {:#010x}", place.wrapping_sub(code.start));
+    let mut outermost = Outermost { places: [0; OUTERMOST], count: 0 };
+    for (index, place) in instruction.into_iter().chain(calls).enumerate() {
+        if index < INNERMOST { code.tell(place) } else { outermost.push(place) }
+    }
+    if outermost.passed_over() > 0 {
+        panic_println!("bootstack:   and {} more, then", outermost.passed_over());
+    }
+    outermost.places().for_each(|place| code.tell(place));
+}
+
+/// The last of many places.
+struct Outermost {
+    places: [u64; OUTERMOST],
+    count: usize,
+}
+
+impl Outermost {
+    fn push(&mut self, place: u64) {
+        self.places[self.count % OUTERMOST] = place;
+        self.count += 1;
+    }
+
+    fn passed_over(&self) -> usize {
+        self.count.saturating_sub(OUTERMOST)
+    }
+
+    fn places(&self) -> impl Iterator<Item = u64> + '_ {
+        (self.passed_over()..self.count).map(|index| self.places[index % OUTERMOST])
     }
 }
 
@@ -44,6 +73,10 @@ fn words(stack: u64) -> impl Iterator<Item = u64> {
 }
 
 impl Code {
+    fn tell(self, place: u64) {
+        panic_println!("bootstack:   {:#010x}", place.wrapping_sub(self.start));
+    }
+
     fn has(self, address: u64) -> bool {
         address.wrapping_sub(self.start) < self.bytes
     }
