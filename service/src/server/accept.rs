@@ -15,17 +15,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often another idle connection is asked to go while somebody waits for its place.
 const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
+/// One place of so many is kept free: whoever is asked to go takes a moment, in which others arrive.
+const RESERVED_SHARE: usize = 8;
+
 pub(super) struct Door {
     listener: TcpListener,
     connection: Arc<Connection>,
     permits: Arc<Semaphore>,
+    /// Idle connections are asked to go while fewer places than this are free.
+    reserve: usize,
     crowd: Crowd,
 }
 
 impl Door {
     pub(super) fn new(listener: TcpListener, connection: Connection) -> Self {
-        let permits = Arc::new(Semaphore::new(connection.limits.connections as usize));
-        Self { listener, connection: Arc::new(connection), permits, crowd: Crowd::default() }
+        let places = connection.limits.connections as usize;
+        let permits = Arc::new(Semaphore::new(places));
+        let reserve = (places / RESERVED_SHARE).max(1);
+        Self { listener, connection: Arc::new(connection), permits, reserve, crowd: Crowd::default() }
     }
 
     /// Ends when the drain has started and its connections are closed or out of time.
@@ -69,8 +76,9 @@ impl Door {
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let free = Arc::clone(&self.permits).acquire_owned();
-            if self.permits.available_permits() == 0 {
-                self.crowd.make_room();
+            let lacking = self.reserve.saturating_sub(self.permits.available_permits());
+            if lacking > 0 {
+                self.crowd.make_room(lacking);
             }
             if let Ok(permit) = tokio::time::timeout(ROOM_PAUSE, free).await {
                 // An error would say that the semaphore is closed, which nobody does.

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ struct Clock {
     last_ms: AtomicU64,
     written: AtomicU32,
     requests: AtomicU32,
+    is_leaving: AtomicBool,
     evicted: Notify,
 }
 
@@ -45,6 +46,7 @@ impl Activity {
             last_ms: AtomicU64::new(0),
             written: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            is_leaving: AtomicBool::new(false),
             evicted: Notify::new(),
         }))
     }
@@ -71,10 +73,12 @@ impl Activity {
         self.0.written.store(sum % STEP_BYTES, Ordering::Relaxed);
     }
 
-    /// Since when nothing was done; none while a request is worked on, and not before [`GRACE`] is over.
+    /// Since when nothing was done; none while a request is worked on, not before [`GRACE`] is over, and not when it was
+    /// asked to go already.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let last = self.last();
-        let idle = self.0.requests.load(Ordering::Relaxed) == 0 && last.elapsed() >= GRACE;
+        let is_busy = self.is_leaving() || self.0.requests.load(Ordering::Relaxed) > 0;
+        let idle = !is_busy && last.elapsed() >= GRACE;
         idle.then_some(last)
     }
 
@@ -84,7 +88,13 @@ impl Activity {
 
     /// Asks the connection to make room for another.
     pub(super) fn evict(&self) {
+        self.0.is_leaving.store(true, Ordering::Relaxed);
         self.0.evicted.notify_one();
+    }
+
+    /// Whether it was asked to.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.0.is_leaving.load(Ordering::Relaxed)
     }
 
     /// Ends when the connection is asked to make room.

@@ -34,11 +34,15 @@ impl Crowd {
         Member { crowd: self.clone(), number }
     }
 
-    /// Asks the one that has got nothing done for the longest time to go, if any is without a request.
-    pub(super) fn make_room(&self) {
+    /// Asks those that have got nothing done for the longest time to go, until so many are on their way out; fewer where
+    /// fewer are without a request.
+    pub(super) fn make_room(&self, places: usize) {
         let members = self.0.members.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = members.values().filter_map(|member| Some((member.idle_since()?, member)));
-        if let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) {
+        let leaving = members.values().filter(|member| member.is_leaving()).count();
+        let mut idle: Vec<_> =
+            members.values().filter_map(|member| Some((member.idle_since()?, member))).collect();
+        idle.sort_unstable_by_key(|(since, _)| *since);
+        for (_, longest) in idle.into_iter().take(places.saturating_sub(leaving)) {
             longest.evict();
         }
     }
