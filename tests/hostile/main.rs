@@ -17,11 +17,15 @@ fn main() -> ExitCode {
     let stories = tests::stories![
         packets::{
             garbage_is_answered_by_nobody_and_stops_nobody,
+            segments_in_any_order_make_one_request,
+            a_forged_reset_ends_no_connection,
             a_half_open_flood_stops_nobody,
             long_garbage_is_answered_by_nobody_and_stops_nobody,
             long_a_half_open_flood_stops_nobody,
         },
         crowd::{
+            vanished_clients_stop_nobody,
+            long_idle_connections_are_kept_and_still_answer,
             long_a_reader_that_stops_gets_the_rest_later,
         },
         lease::{
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
             long_answers_that_no_server_gives_do_no_harm,
         },
         weather::{long_a_page_arrives_whole_through_foul_weather},
+        crowd::{long_vanished_clients_stop_nobody},
     ];
     tests::stories::tell("hostile", stories)
 }

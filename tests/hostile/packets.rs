@@ -1,6 +1,8 @@
 //! Frames that no honest stack sends.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
 use tests::stand::Stand;
 use tests::wire::craft::{self, Segment, flags};
 
@@ -13,6 +15,8 @@ const LONG_GARBAGE_FRAMES: usize = 100_000;
 /// More than the machine keeps of half-open connections (one for each 32 KiB of its memory), and many times that.
 const FLOOD_FRAMES: u32 = 5_000;
 const LONG_FLOOD_FRAMES: u32 = 40_000;
+/// How long the machine may take to answer a crafted segment.
+const ANSWER: Duration = Duration::from_secs(5);
 
 pub(super) fn garbage_is_answered_by_nobody_and_stops_nobody(stand: &mut Stand) -> Result<()> {
     garbage(stand, GARBAGE_FRAMES)
@@ -56,5 +60,101 @@ fn flood(stand: &mut Stand, frames: u32) -> Result<()> {
         site.peer.wire.send(&syn.frame());
         site.visit_now_and_then()?;
     }
+    site.is_unharmed()
+}
+
+/// A connection made by hand.
+struct ByHand {
+    template: Segment,
+}
+
+impl ByHand {
+    fn open(site: &mut Site, source_port: u16) -> Result<Self> {
+        // An address of our network that our own TCP does not have: it would reset what it does not know.
+        let source = [10, 77, 0, 9];
+        let syn = Segment {
+            source,
+            source_port,
+            sequence: 1000,
+            flags: flags::SYN,
+            options: vec![2, 4, 5, 180],
+            ..Segment::default()
+        };
+        site.peer.wire.send(&craft::arp(source, tests::wire::HOST_MAC, true));
+        site.peer.wire.send(&syn.frame());
+        let (sequence, acknowledgement, ..) = answer(site, source_port, |flags, _| flags & flags::SYN != 0)?;
+        ensure!(acknowledgement == 1001, "the SYN's answer acknowledges {acknowledgement}");
+        let template = Segment {
+            sequence: 1001,
+            acknowledgement: sequence.wrapping_add(1),
+            flags: flags::ACK,
+            options: Vec::new(),
+            ..syn
+        };
+        site.peer.wire.send(&template.frame());
+        Ok(Self { template })
+    }
+
+    fn send(&self, site: &mut Site, offset: usize, bytes: &[u8]) {
+        let sequence = self.template.sequence + offset as u32;
+        let segment = Segment { sequence, payload: bytes.to_vec(), ..self.template.clone() };
+        site.peer.wire.send(&segment.frame());
+    }
+}
+
+/// The machine's next segment to a port, if it is `wanted`: its number, what it acknowledges, its flags and payload.
+fn answer(site: &mut Site, port: u16, wanted: impl Fn(u8, &[u8]) -> bool) -> Result<(u32, u32, u8, Vec<u8>)> {
+    let start = Instant::now();
+    while start.elapsed() < ANSWER {
+        site.peer.wire.wait(Duration::from_millis(20))?;
+        while let Some(frame) = site.peer.wire.receive() {
+            let Some((_, to, sequence, acknowledged, flags, payload)) = craft::read(&frame) else { continue };
+            if to == port && wanted(flags, &payload) {
+                return Ok((sequence, acknowledged, flags, payload));
+            }
+        }
+    }
+    bail!("the machine did not answer within {} s", ANSWER.as_secs())
+}
+
+const REQUEST: &[u8] = b"GET /somewhere HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\n\r\n";
+
+/// Backwards, overlapping, twice, and with an end before the beginning.
+pub(super) fn segments_in_any_order_make_one_request(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open(stand)?;
+    for (port, pieces) in [
+        (2001, vec![(40, REQUEST.len()), (20, 40), (0, 20)]),
+        (2002, vec![(10, 50), (0, 30), (5, REQUEST.len())]),
+        (2003, vec![(0, 10), (0, 10), (30, REQUEST.len()), (0, 31)]),
+        (2004, REQUEST.iter().enumerate().map(|(at, _)| (at, at + 1)).collect()),
+    ] {
+        let connection = ByHand::open(&mut site, port)?;
+        for (from, to) in pieces {
+            connection.send(&mut site, from, &REQUEST[from..to]);
+        }
+        let (_, _, _, payload) = answer(&mut site, port, |_, payload| !payload.is_empty())
+            .with_context(|| format!("port {port}"))?;
+        let text = String::from_utf8_lossy(&payload).into_owned();
+        ensure!(text.starts_with("HTTP/1.1 308 ") && text.contains("/somewhere"), "port {port}: {text}");
+    }
+    site.is_unharmed()
+}
+
+/// Only a reset with exactly the next number counts (RFC 5961, 3).
+pub(super) fn a_forged_reset_ends_no_connection(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open(stand)?;
+    let connection = ByHand::open(&mut site, 2101)?;
+    connection.send(&mut site, 0, &REQUEST[..20]);
+    for distance in [1, 100, 30_000, 0x7fff_ffff, u32::MAX] {
+        let forged = Segment {
+            sequence: connection.template.sequence.wrapping_add(20).wrapping_add(distance),
+            flags: flags::RST,
+            ..connection.template.clone()
+        };
+        site.peer.wire.send(&forged.frame());
+    }
+    connection.send(&mut site, 20, &REQUEST[20..]);
+    let (_, _, _, payload) = answer(&mut site, 2101, |_, payload| !payload.is_empty())?;
+    ensure!(payload.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&payload));
     site.is_unharmed()
 }
