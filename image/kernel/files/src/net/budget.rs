@@ -21,9 +21,14 @@ impl Budget {
         Self { taken: 0, limit: memory_bytes / SHARE }
     }
 
+    /// Whether so many bytes are left.
+    pub(super) fn has(&self, bytes: usize) -> bool {
+        self.limit - self.taken >= bytes
+    }
+
     /// Takes bytes, unless that is more than is left.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
-        let fits = self.limit - self.taken >= bytes;
+        let fits = self.has(bytes);
         if fits {
             self.taken += bytes;
         }

@@ -23,7 +23,7 @@ const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
 /// 65,535 << 3 covers the largest window.
 const WINDOW_SHIFT: u8 = 3;
 /// Our own record and smoltcp's socket.
-const RECORD_BYTES: usize = 2 << 10;
+pub(super) const RECORD_BYTES: usize = 2 << 10;
 
 /// How long a stranger may take for the handshake. SYN|ACK is repeated at 1, 3 and 7 s.
 const HANDSHAKE_S: u64 = 10;

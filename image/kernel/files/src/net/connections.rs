@@ -14,7 +14,7 @@ use smoltcp::iface::PollResult;
 use smoltcp::socket::tcp::State;
 
 use super::budget::Budget;
-use super::connection::{Connection, Owner, Verdict};
+use super::connection::{Connection, Owner, RECORD_BYTES, Verdict};
 use super::frame::{Flow, flags};
 use super::link::Link;
 use super::listeners::Listeners;
@@ -25,6 +25,8 @@ use super::timers::{Name, Timers};
 
 /// Handshakes under way, one for so many bytes of memory. Beyond it the oldest makes room.
 const BYTES_PER_EMBRYO: usize = 32 << 10;
+/// For the first buffers of one connection, at most so many others go: a record without buffers frees an eighth of them.
+const MOST_DISPENSED: usize = 9;
 /// Closed connections that only guard their port numbers. Beyond it the oldest goes early.
 const MOST_TIME_WAITS: usize = 1024;
 
@@ -79,9 +81,13 @@ impl Connections {
         Some((connection, &mut self.budget))
     }
 
-    /// Makes room for a connection of this flow.
-    pub(super) fn insert(&mut self, flow: Flow, owner: Owner) -> Option<u32> {
+    /// Makes room for a connection of this flow: a stranger's at the cost of one that nobody holds, our own at that of the
+    /// most dispensable one.
+    pub(super) fn insert(&mut self, flow: Flow, owner: Owner, now: u64) -> Option<u32> {
         self.next_generation = self.next_generation.wrapping_add(1);
+        if !self.budget.has(RECORD_BYTES) {
+            self.dispense_with_one(now, matches!(owner, Owner::Embryo { .. }));
+        }
         let connection = Connection::new(flow, owner, self.next_generation, &mut self.budget)?;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -99,6 +105,7 @@ impl Connections {
         flow: Flow,
         listener: u32,
         local: smoltcp::wire::IpEndpoint,
+        now: u64,
     ) -> Option<u32> {
         self.forget_finished_embryos();
         if self.embryo_count >= self.most_embryos
@@ -106,7 +113,7 @@ impl Connections {
         {
             self.remove(oldest.slot);
         }
-        let slot = self.insert(flow, Owner::Embryo { listener })?;
+        let slot = self.insert(flow, Owner::Embryo { listener }, now)?;
         let connection = self.get(slot)?;
         if !connection.listen(local) {
             self.remove(slot);
@@ -143,19 +150,24 @@ impl Connections {
         self.mark(slot);
     }
 
-    /// Gives a connection its first buffers, if need be at the cost of the most dispensable one.
+    /// Gives a connection its first buffers, if need be at the cost of the most dispensable ones.
     pub(super) fn furnish(&mut self, slot: u32, now: u64) -> bool {
-        let Some((connection, budget)) = self.with_budget(slot) else { return false };
-        if connection.furnish(budget) {
-            return true;
+        for _ in 0..MOST_DISPENSED {
+            let Some((connection, budget)) = self.with_budget(slot) else { return false };
+            if connection.furnish(budget) {
+                return true;
+            }
+            self.dispense_with_one(now, false);
         }
-        self.dispense_with_one(now);
-        self.with_budget(slot).is_some_and(|(connection, budget)| connection.furnish(budget))
+        false
     }
 
-    fn dispense_with_one(&mut self, now: u64) {
+    fn dispense_with_one(&mut self, now: u64, spares_held: bool) {
         let candidates = self.slots.iter().enumerate().filter_map(|(slot, connection)| {
             let connection = connection.as_ref()?;
+            if spares_held && !matches!(connection.owner, Owner::Orphan { .. }) {
+                return None;
+            }
             Some((connection.dispensability(now)?, slot as u32, connection.owner))
         });
         let Some((_, slot, owner)) = candidates.max_by_key(|candidate| candidate.0) else { return };

@@ -253,7 +253,8 @@ impl Stack {
         let local = IpEndpoint::new(address(flow.local), flow.local_port);
         match self.listeners.for_syn(local.addr, local.port) {
             Match::Listener(listener) if is_syn && self.link.iface.has_ip_addr(local.addr) => {
-                if let Some(slot) = self.connections.conceive(flow, listener, local) {
+                let now = self.link.micros();
+                if let Some(slot) = self.connections.conceive(flow, listener, local, now) {
                     self.connections.deliver(&mut self.link, slot, frame, flags);
                 }
             }

@@ -351,7 +351,7 @@ fn open(stack: &mut Stack, remote: IpEndpoint, local: Option<IpListenEndpoint>) 
     } else if stack.connections.find(&flow).is_some() {
         return Err(Error::EADDRINUSE);
     }
-    let slot = stack.connections.insert(flow, Owner::Socket).ok_or(Error::ENOBUFS)?;
+    let slot = stack.connections.insert(flow, Owner::Socket, wait::now()).ok_or(Error::ENOBUFS)?;
     if !stack.connections.furnish(slot, wait::now()) {
         stack.connections.remove(slot);
         return Err(Error::ENOBUFS);
