@@ -1,6 +1,6 @@
 //! Names for the places where a web machine crashed: the console gives distances, the application's symbols are on the host.
 //!
-//! The machine prints every word of its stack that lies behind a call; some are left over from earlier calls. Invariant:
+//! The machine prints words of its stack that lie behind a call, from both ends; some are left over from earlier calls. Invariant:
 //! lines that are not places are given back as they were.
 
 use std::fs;
