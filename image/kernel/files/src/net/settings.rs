@@ -17,8 +17,8 @@ const TCP_USER_TIMEOUT: i32 = 18;
 pub(crate) const LEAST_BUFFER_BYTES: usize = 8 << 10;
 /// The receive window never grows beyond this; a window shift of 3 can express it.
 pub(crate) const LARGEST_RECEIVE_BYTES: usize = 256 << 10;
-/// What one connection may queue while memory is ample: 20 ms of delay at 25 MB/s.
-pub(crate) const LARGEST_SEND_BYTES: usize = 512 << 10;
+/// What one connection may queue while memory is ample: 20 ms of delay at 50 MB/s.
+pub(crate) const LARGEST_SEND_BYTES: usize = 1 << 20;
 
 /// An idle peer is asked whether it lives.
 const KEEP_ALIVE_S: u32 = 30;
