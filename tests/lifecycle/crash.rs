@@ -32,7 +32,7 @@ pub(super) fn a_crashed_machine_says_where_and_serves_again_later_each_time(stan
     let layout = Layout::here()?;
     let named = symbols::resolve(&layout, &toolchain::find(&layout)?, &web.console()?)?;
     // The machine was idle: what led there is the event loop, called from `main`.
-    for name in ["hermit::", "service::main"] {
+    for name in ["hermit::", "service::program::main"] {
         named
             .lines()
             .find(|line| line.contains("0x") && line.contains(name))
