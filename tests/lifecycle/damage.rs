@@ -71,17 +71,18 @@ pub(super) fn a_damaged_application_is_refused(stand: &mut Stand) -> Result<()> 
     Ok(())
 }
 
-/// Outside the application there is firmware's and loader's ground, where nobody can promise a refusal; what is promised
-/// is that whatever answers is right.
+/// Outside the application there is firmware's and loader's ground, where nobody can promise a refusal: what would say it
+/// may itself be what is damaged, and reset the machine. What is promised is that whatever answers is right.
 pub(super) fn a_disk_damaged_anywhere_never_serves_wrong_bytes(stand: &mut Stand) -> Result<()> {
     let healthy = healthy(stand)?;
-    let size = fs::metadata(stand.parts().web_disk()?)?.len();
+    let disk = stand.parts().web_disk()?.to_owned();
+    let (size, application) = (fs::metadata(&disk)?.len(), application(&disk)?);
     for draw in 0..DRAWS_ANYWHERE {
         let damage = Damage { place: stand.dice().below(size), ..Damage::of_draw(draw) };
         let outcome =
             boot(stand, damage, &healthy, OUTCOME_DEADLINE).with_context(|| format!("{damage:?}"))?;
-        let all_well = matches!(outcome, Outcome::Ended(ended) if !is_failure(ended));
-        ensure!(!all_well, "{damage:?}: ended as if all were well");
+        let refused = matches!(outcome, Outcome::Ended(ended) if is_failure(ended));
+        ensure!(refused || !damage.is_within(application), "{damage:?}: {outcome:?} instead of a refusal");
     }
     Ok(())
 }
@@ -109,7 +110,7 @@ fn boot(stand: &mut Stand, damage: Damage, healthy: &Healthy, deadline: Duration
     let plan = stand.web(damage.way, 1, NO_PASSWORD);
     let mut web = plan.damaged(move |disk| damage.inflict(disk)).start()?;
     let outcome = outcome(&mut web, healthy, deadline)?;
-    if matches!(outcome, Outcome::Ended(_)) {
+    if matches!(outcome, Outcome::Ended(ended) if is_failure(ended)) {
         ensure!(web.console()?.contains("refused"), "it ended without a refusal on its console");
     }
     Ok(outcome)
@@ -142,6 +143,11 @@ impl Damage {
     /// Ways and extents take turns.
     fn of_draw(draw: usize) -> Self {
         Self { way: [Way::Uefi, Way::Bios][draw % 2], place: 0, extent: EXTENTS[draw % 2] }
+    }
+
+    /// Whether it changes a part of what begins there and is so long.
+    fn is_within(self, (start, length): (u64, u64)) -> bool {
+        self.place < start + length && self.place + self.extent as u64 > start
     }
 
     /// Flips every bit of the extent.
