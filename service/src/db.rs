@@ -26,9 +26,9 @@ use tokio::time::timeout;
 
 pub use patience::for_request;
 
-use crate::config::{Config, Limits};
 use crate::log::chain;
 use crate::operations::Pool;
+use config::{Config, Limits};
 
 /// How long to wait before the database is tried again. Short enough that a restart is hardly noticed.
 const RETRY: Duration = Duration::from_millis(500);
@@ -163,7 +163,7 @@ impl Database {
     }
 }
 
-fn options(database: &crate::config::Database) -> MySqlConnectOptions {
+fn options(database: &config::Database) -> MySqlConnectOptions {
     let options = MySqlConnectOptions::new()
         .host(&database.host)
         .port(database.port)

@@ -46,14 +46,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::certificates::Certificates;
-use crate::config::Config;
 use crate::db::{self, Database};
-use crate::load::Load;
 use crate::operations::Operations;
 use crate::passwords::Passwords;
+use config::Config;
+use edge::Load;
 
 pub use redirect::router as redirect;
-pub use session::Peer;
 
 /// The fields of a form or query that has none.
 #[derive(Debug, serde::Deserialize)]

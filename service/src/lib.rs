@@ -6,12 +6,10 @@
 //! Invariant: all state that outlives a request is in MySQL, so any number of these may run, and any may die.
 
 pub mod assets;
+pub mod button;
 pub mod certificates;
-pub mod config;
 pub mod db;
-pub mod drain;
 pub mod http;
-pub mod load;
 pub mod log;
 pub mod operations;
 pub mod passwords;

@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::load::Load;
+use edge::Load;
 pub use machine::Machine;
 pub use recent::{Minute, Recent, percentile};
 

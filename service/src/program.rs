@@ -12,9 +12,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::Config;
 use crate::userdata::{self, Source};
-use crate::{drain, log, server};
+use crate::{log, server};
+use config::Config;
+use edge::drain;
 
 /// Where a machine's boot disk shows its configuration.
 const DEFAULT_CONFIG: &str = "/boot/config.toml";
@@ -120,5 +121,5 @@ fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
 /// On a machine, its power button does.
 #[cfg(target_os = "hermit")]
 fn stop_on_signal(trigger: drain::Trigger) -> std::io::Result<()> {
-    drain::on_power_button(trigger)
+    crate::button::watch(trigger)
 }

@@ -1,14 +1,6 @@
-//! From sockets to the router: listeners, connection limit, TLS, HTTP/1.1 and HTTP/2, and the graceful end.
+//! The service as a whole: its parts put together, started, and ended in order.
 //!
-//! Invariant: every accepted connection holds a permit until it is closed, so their number is bounded and the drain
-//! knows when the last one is gone.
-
-mod accept;
-mod activity;
-mod connection;
-mod counted;
-mod crowd;
-mod linger;
+//! Invariant: the ports are taken before anything is migrated or renewed, and the database is left last.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,16 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{Config, Limits};
+use edge::drain::{self, Drain};
+use edge::{Connection, Door, Load};
 use tokio::net::TcpListener;
 
 use crate::certificates::{self, Certificates};
-use crate::config::{Config, Limits};
 use crate::db::Database;
-use crate::drain::{self, Drain};
 use crate::http::{self, Site};
-use crate::load::Load;
-use accept::Door;
-pub use connection::Connection;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -126,10 +116,9 @@ impl Server {
         let moved = http::redirect(self.site.clone());
         let plain = Connection::plain(moved, limits.clone(), closing.clone(), Arc::clone(&load));
         let secure = Connection::secure(tls, http::router(self.site), limits, closing, load)
-            .with_challenges(self.certificates);
+            .with_challenges(Arc::new(self.certificates));
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
-        let [plain, secure] = doors.map(|door| tokio::spawn(door.run()));
-        // A listener's task ends by the drain only; it has no way to fail.
+        let [plain, secure] = doors.map(Door::open);
         let _ = tokio::join!(plain, secure);
         for background in [migration, renewal] {
             background.abort();

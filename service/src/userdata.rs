@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use config::Config;
 
 pub use http::Fault;
 

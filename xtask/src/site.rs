@@ -90,7 +90,7 @@ impl Site {
         Ok(self.authority.issue(&["localhost", "127.0.0.1", HOST_FROM_GUEST], MAX_DAYS)?)
     }
 
-    /// The configuration file of the service (its reference is `service/src/config.rs`).
+    /// The configuration file of the service (its reference is `service/config/src/lib.rs`).
     pub(crate) fn config(&self, places: &Places<'_>) -> Result<Vec<u8>> {
         let issued = self.authority.issue(&[&self.host], MAX_DAYS)?;
         let config = Config {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may depend on whom inside the workspace (ARCHITECTURE.md, "The rooms").
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("config", &[]),
+    ("edge", &["config", "tls"]),
     ("image", &["seal"]),
     ("seal", &[]),
-    ("service", &["tls"]),
+    ("service", &["config", "edge", "tls"]),
     ("tests", &["image", "tls"]),
     ("tls", &[]),
     ("xtask", &["image", "tls"]),

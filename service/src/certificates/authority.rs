@@ -9,8 +9,8 @@ use tls::acme::{Account, Binding, Client};
 
 use super::transport::Https;
 use super::{Certificates, Error};
-use crate::config::{self, Secret};
 use crate::db;
+use config::Secret;
 
 impl Certificates {
     /// Reads an authority's directory.

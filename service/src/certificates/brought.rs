@@ -6,8 +6,8 @@ use tls::rustls::pki_types::UnixTime;
 use tls::{Facts, Identity};
 
 use super::{Certificates, Error};
-use crate::config::{self, Config};
 use crate::log::chain;
+use config::Config;
 
 impl Certificates {
     /// Presents what the configuration holds, if it holds something.

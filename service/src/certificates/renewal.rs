@@ -7,7 +7,7 @@ use tls::acme::{Account, Client, Window, renewal_id};
 
 use super::transport::Https;
 use super::{Certificates, Error, delay_s, turn};
-use crate::config;
+
 use crate::db::certificates::Certificate;
 use crate::db::renewals::Renewal;
 use crate::log::chain;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::Site;
 use super::error::Error;
-use super::session::Peer;
 use crate::db::rates::{Rate, bucket};
+use edge::Peer;
 
 /// For one name from one address: a person who tries to remember.
 const NAME_AND_ADDRESS: Rate = Rate { burst: 10, every: Duration::from_secs(60) };

@@ -3,9 +3,6 @@
 //! Invariant: a token is 256 random bits that only the browser keeps; the database has its hash. A cookie that is
 //! damaged, forged, expired or sent twice is nobody's.
 
-use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
-
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,18 +20,6 @@ const NAME: &str = "__Host-session";
 const TOKEN_BYTES: usize = 32;
 /// As the column `sessions.browser`.
 const BROWSER_CHARS: usize = 120;
-
-/// The address of the client, which the server puts into each request. Absent in tests.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
-
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into())))
-    }
-}
 
 /// Who looks at a page; nobody in particular is fine.
 #[derive(Clone, Debug)]

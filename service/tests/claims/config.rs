@@ -1,7 +1,7 @@
 //! Every mistake in a configuration file is refused with the key and the remedy; secrets are never shown.
 
+use config::{Config, Limits};
 use expect_test::{Expect, expect};
-use service::config::{Config, Limits};
 
 use crate::fixture::CONFIG;
 

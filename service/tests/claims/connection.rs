@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::Limits;
+use edge::Connection;
+use edge::drain::{self, Trigger};
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use service::config::Limits;
-use service::drain::{self, Trigger};
-use service::server::Connection;
 use tls::authority::Authority;
 use tls::rustls::pki_types::{ServerName, UnixTime};
 use tls::rustls::{ClientConfig, ServerConfig};

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use service::config::Config;
-use service::drain;
+use config::Config;
+use edge::drain;
 use service::server::Server;
 use tls::authority::Authority;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

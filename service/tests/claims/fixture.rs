@@ -2,9 +2,9 @@
 
 use axum::Router;
 use axum::body::Body;
+use config::Config;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use service::config::Config;
 use service::db::Database;
 use service::http::Site;
 use tower::ServiceExt as _;

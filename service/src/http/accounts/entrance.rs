@@ -14,8 +14,9 @@ use crate::db::sessions::Viewer;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::page::{page, with_status};
-use crate::http::session::{Anyone, Peer};
+use crate::http::session::Anyone;
 use crate::http::{Site, gate, session};
+use edge::Peer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

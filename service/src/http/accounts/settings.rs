@@ -18,8 +18,9 @@ use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::moment::{Day, Moment};
 use crate::http::page::with_status;
-use crate::http::session::{Peer, SignedIn};
+use crate::http::session::SignedIn;
 use crate::http::{Site, gate, session};
+use edge::Peer;
 
 /// How many sessions and how many events the page shows: the newest.
 const SHOWN: u32 = 20;

@@ -17,8 +17,9 @@ use crate::http::api::bearer;
 use crate::http::error::Error;
 use crate::http::fields::Form;
 use crate::http::posts::fault;
-use crate::http::session::{Peer, SignedIn};
+use crate::http::session::SignedIn;
 use crate::http::{Site, gate};
+use edge::Peer;
 
 /// As the column `tokens.name`.
 const NAME_CHARS: usize = 60;

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use config::Config;
+use edge::drain;
 use service::certificates::{Certificates, Clock, Status};
-use service::config::Config;
 use service::db::Database;
-use service::drain;
 use service::server::Server;
 use tls::rustls::pki_types::ServerName;
 use tls::rustls::{ClientConfig, HandshakeKind};

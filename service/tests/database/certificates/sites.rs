@@ -58,7 +58,7 @@ impl Reserved {
         Ok(Self { http: super::machine::free_port()?, https: super::machine::free_port()? })
     }
 
-    fn listening(&self, mut config: service::config::Config) -> service::config::Config {
+    fn listening(&self, mut config: config::Config) -> config::Config {
         config.listen.http.set_port(self.http);
         config.listen.https.set_port(self.https);
         config

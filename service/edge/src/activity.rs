@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Shared between a stream, its requests and whoever watches them.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Clock>);
+pub(crate) struct Activity(Arc<Clock>);
 
 #[derive(Debug)]
 struct Clock {
@@ -37,10 +37,10 @@ struct Clock {
 
 /// A request on the connection, from its head to the end of its answer.
 #[derive(Debug)]
-pub(super) struct Busy(Activity);
+pub(crate) struct Busy(Activity);
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Clock {
             begun: Instant::now(),
             last_ms: AtomicU64::new(0),
@@ -52,13 +52,13 @@ impl Activity {
     }
 
     /// Something was done now.
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last_ms.store(now, Ordering::Relaxed);
     }
 
     /// A request has arrived; it is answered when the handle is dropped.
-    pub(super) fn begin(&self) -> Busy {
+    pub(crate) fn begin(&self) -> Busy {
         self.touch();
         self.0.requests.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
@@ -75,7 +75,7 @@ impl Activity {
 
     /// Since when nothing was done; none while a request is worked on, not before [`GRACE`] is over, and not when it was
     /// asked to go already.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         let last = self.last();
         let is_busy = self.is_leaving() || self.0.requests.load(Ordering::Relaxed) > 0;
         let idle = !is_busy && last.elapsed() >= GRACE;
@@ -87,23 +87,23 @@ impl Activity {
     }
 
     /// Asks the connection to make room for another.
-    pub(super) fn evict(&self) {
+    pub(crate) fn evict(&self) {
         self.0.is_leaving.store(true, Ordering::Relaxed);
         self.0.evicted.notify_one();
     }
 
     /// Whether it was asked to.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.0.is_leaving.load(Ordering::Relaxed)
     }
 
     /// Ends when the connection is asked to make room.
-    pub(super) async fn evicted(&self) {
+    pub(crate) async fn evicted(&self) {
         self.0.evicted.notified().await;
     }
 
     /// Ends when nothing was done for this long.
-    pub(super) async fn stopped(&self, limit: Duration) {
+    pub(crate) async fn stopped(&self, limit: Duration) {
         loop {
             let deadline = self.last() + limit;
             if deadline <= Instant::now() {
@@ -123,13 +123,13 @@ impl Drop for Busy {
 
 /// A stream that notes what it sends.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: S,
     activity: Activity,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Activity) -> Self {
+    pub(crate) fn new(stream: S, activity: Activity) -> Self {
         Self { stream, activity }
     }
 }

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::activity::Activity;
+use crate::activity::Activity;
 
 /// Who is there. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crowd(Arc<Shared>);
+pub(crate) struct Crowd(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -21,14 +21,14 @@ struct Shared {
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     crowd: Crowd,
     number: u64,
 }
 
 impl Crowd {
     /// Takes a connection in.
-    pub(super) fn join(&self, activity: Activity) -> Member {
+    pub(crate) fn join(&self, activity: Activity) -> Member {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.0.members.lock().unwrap_or_else(PoisonError::into_inner).insert(number, activity);
         Member { crowd: self.clone(), number }
@@ -36,7 +36,7 @@ impl Crowd {
 
     /// Asks those that have got nothing done for the longest time to go, until so many are on their way out; fewer where
     /// fewer are without a request.
-    pub(super) fn make_room(&self, places: usize) {
+    pub(crate) fn make_room(&self, places: usize) {
         let members = self.0.members.lock().unwrap_or_else(PoisonError::into_inner);
         let leaving = members.values().filter(|member| member.is_leaving()).count();
         let mut idle: Vec<_> =

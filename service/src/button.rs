@@ -1,54 +1,21 @@
-//! The graceful end: one trigger, any number of watchers. It stops nothing itself.
-//!
-//! Invariant: once started, a drain is never taken back.
+//! A machine's power button, which starts the drain.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::thread;
 
-use tokio::sync::watch;
+use edge::drain::Trigger;
 
 /// Where a machine's kernel shows its power button: reading waits for a press and gives one byte.
 const POWER_BUTTON: &str = "/dev/power-button";
 /// The thread only waits.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Starts the drain. Dropping it without a start leaves the service running.
-#[derive(Debug)]
-pub struct Trigger(watch::Sender<bool>);
-
-/// Tells when the drain has started.
-#[derive(Clone, Debug)]
-pub struct Drain(watch::Receiver<bool>);
-
-/// A trigger and its watcher.
-pub fn channel() -> (Trigger, Drain) {
-    let (sender, receiver) = watch::channel(false);
-    (Trigger(sender), Drain(receiver))
-}
-
-impl Trigger {
-    /// Tells all watchers: accept nothing new, finish what was begun.
-    pub fn start(&self) {
-        self.0.send_replace(true);
-    }
-}
-
-impl Drain {
-    /// Ends when the drain has started; never, if the trigger was dropped before.
-    pub async fn started(&self) {
-        let mut receiver = self.0.clone();
-        if receiver.wait_for(|started| *started).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 /// Starts the drain when the machine's power button is pressed. A machine without one runs until it is switched off.
 ///
 /// # Errors
 /// When the thread that waits for it cannot be started.
-pub fn on_power_button(trigger: Trigger) -> io::Result<()> {
+pub fn watch(trigger: Trigger) -> io::Result<()> {
     let Ok(button) = File::open(POWER_BUTTON) else {
         tracing::warn!("this machine has no power button");
         return Ok(());
@@ -74,9 +41,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_press_starts_the_drain_and_a_broken_button_does_not() {
-        let (trigger, drain) = channel();
+        let (trigger, drain) = edge::drain::channel();
         start_when_pressed(io::empty(), &trigger);
-        assert!(!*drain.0.borrow());
+        tokio::select! {
+            biased;
+            () = drain.started() => panic!("nobody has pressed it"),
+            () = std::future::ready(()) => {}
+        }
         start_when_pressed(&[1_u8][..], &trigger);
         drain.started().await;
     }

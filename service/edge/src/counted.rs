@@ -15,12 +15,12 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::activity::{Activity, Busy};
-use crate::http::Peer;
+use crate::activity::{Activity, Busy};
 use crate::load::{Held, Load};
+use crate::peer::Peer;
 
 /// The service of one connection.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     router: TowerToHyperService<Router>,
     peer: Peer,
     activity: Activity,
@@ -28,7 +28,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn new(router: Router, peer: Peer, activity: Activity, load: Arc<Load>) -> Self {
+    pub(crate) fn new(router: Router, peer: Peer, activity: Activity, load: Arc<Load>) -> Self {
         Self { router: TowerToHyperService::new(router), peer, activity, load }
     }
 }
@@ -49,7 +49,7 @@ impl Service<Request<Incoming>> for Counted {
 }
 
 /// An answer's body, which says by being dropped that it was sent or given up.
-pub(super) struct Sent {
+pub(crate) struct Sent {
     body: Body,
     _busy: Busy,
     _held: Held,

@@ -229,7 +229,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::config::{Authority, Database, Listen};
+    use crate::{Authority, Database, Listen};
 
     /// serde's refusal of an unknown key lists the keys of the struct.
     fn keys_of<T: DeserializeOwned>() -> Vec<String> {

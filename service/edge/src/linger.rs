@@ -18,14 +18,14 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// A stream whose shutdown lingers.
 #[derive(Debug)]
-pub(super) struct Lingering<S> {
+pub(crate) struct Lingering<S> {
     stream: S,
     /// Since the writing half was shut down.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Lingering<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, closing: None }
     }
 }

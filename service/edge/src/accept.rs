@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
-use super::connection::Connection;
-use super::crowd::Crowd;
+use crate::connection::Connection;
+use crate::crowd::Crowd;
 
 /// How long to wait when the operating system cannot accept (out of descriptors or memory), which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -18,7 +19,9 @@ const ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// One place of so many is kept free: whoever is asked to go takes a moment, in which others arrive.
 const RESERVED_SHARE: usize = 8;
 
-pub(super) struct Door {
+/// A listener and the connections that came through it.
+#[derive(Debug)]
+pub struct Door {
     listener: TcpListener,
     connection: Arc<Connection>,
     permits: Arc<Semaphore>,
@@ -28,15 +31,21 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, connection: Connection) -> Self {
+    /// Not open yet: nothing is accepted.
+    pub fn new(listener: TcpListener, connection: Connection) -> Self {
         let places = connection.limits.connections as usize;
         let permits = Arc::new(Semaphore::new(places));
         let reserve = (places / RESERVED_SHARE).max(1);
         Self { listener, connection: Arc::new(connection), permits, reserve, crowd: Crowd::default() }
     }
 
-    /// Ends when the drain has started and its connections are closed or out of time.
-    pub(super) async fn run(self) {
+    /// Accepts from now on. The task ends when the drain has started and the connections are closed or out of time; it
+    /// has no other way to end.
+    pub fn open(self) -> JoinHandle<()> {
+        tokio::spawn(self.run())
+    }
+
+    async fn run(self) {
         tokio::select! {
             () = self.connection.drain.started() => {}
             () = self.accept() => {}

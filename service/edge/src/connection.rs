@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use config::Limits;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
@@ -20,15 +21,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::activity::{Activity, Watched};
-use super::counted::Counted;
-use super::crowd::Crowd;
-use super::linger::Lingering;
-use crate::certificates::Certificates;
-use crate::config::Limits;
+use crate::activity::{Activity, Watched};
+use crate::counted::Counted;
+use crate::crowd::Crowd;
 use crate::drain::Drain;
-use crate::http::Peer;
+use crate::linger::Lingering;
 use crate::load::Load;
+use crate::peer::Peer;
 
 /// How long a connection may take to say goodbye once it was idle for too long.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -49,15 +48,24 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// What one stream may have ready to send, in bytes. A static file is not copied into it.
 const SEND_BUFFER: usize = 64 * 1024;
 
+/// Who answers certificate authorities in the handshake itself (tls-alpn-01).
+pub trait Challenges: Send + Sync {
+    /// What proves this name; `None` where nobody asked an authority to ask.
+    fn proof<'a>(&'a self, name: &'a str) -> Proof<'a>;
+}
+
+/// What a challenge's handshake is answered with.
+pub type Proof<'a> = Pin<Box<dyn Future<Output = Option<Arc<ServerConfig>>> + Send + 'a>>;
+
 /// What all connections of one listener share.
 pub struct Connection {
     /// `None`: plain HTTP.
     tls: Option<Arc<ServerConfig>>,
     /// Who answers certificate authorities (tls-alpn-01).
-    challenges: Option<Certificates>,
+    challenges: Option<Arc<dyn Challenges>>,
     router: Router,
-    pub(super) limits: Limits,
-    pub(super) drain: Drain,
+    pub(crate) limits: Limits,
+    pub(crate) drain: Drain,
     load: Arc<Load>,
 }
 
@@ -86,8 +94,8 @@ impl Connection {
 
     /// Answers the challenges of certificate authorities too.
     #[must_use]
-    pub fn with_challenges(self, certificates: Certificates) -> Self {
-        Self { challenges: Some(certificates), ..self }
+    pub fn with_challenges(self, challenges: Arc<dyn Challenges>) -> Self {
+        Self { challenges: Some(challenges), ..self }
     }
 
     /// Serves one to its end; `peer` is the client's address. Whatever a client does wrong is its own affair and is not
@@ -97,7 +105,7 @@ impl Connection {
     }
 
     /// Serves one that goes, once it has nothing to do, when others of the crowd need its place.
-    pub(super) async fn serve_among<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    pub(crate) async fn serve_among<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         stream: S,
         peer: IpAddr,
@@ -148,7 +156,7 @@ impl Connection {
             return begun.into_stream(Arc::clone(tls)).await.ok().map(Box::new);
         }
         let name = hello.server_name()?.to_owned();
-        let proof = self.challenges.as_ref()?.proof(&name).await.ok()?;
+        let proof = self.challenges.as_ref()?.proof(&name).await?;
         // RFC 8737, 3: the handshake is the whole answer.
         let mut answered = begun.into_stream(proof).await.ok()?;
         let _ = answered.shutdown().await;
