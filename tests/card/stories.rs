@@ -42,6 +42,7 @@ impl Site {
             http: "10.77.0.2:80".to_owned(),
             host: stand.identity().host().to_owned(),
             ca: stand.identity().root(),
+            read_only: false,
         };
         Ok(Self { web, client: Client::new(&endpoint)? })
     }

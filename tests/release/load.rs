@@ -109,6 +109,7 @@ fn fetch(address: &str, ca: PathBuf) -> Result<()> {
         http: format!("{address}:80"),
         host: HOST.to_owned(),
         ca,
+        read_only: true,
     };
     let answer = Client::new(&endpoint)?.send(&Request::get("/").within(VISIT_DEADLINE))?;
     answer.expect(http::StatusCode::OK).map(drop)

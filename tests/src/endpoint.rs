@@ -29,6 +29,9 @@ pub struct Endpoint {
     pub host: String,
     /// PEM file with the only root to be trusted.
     pub ca: PathBuf,
+    /// Visitors see what is written there: it is judged by what leaves nothing behind.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 impl Endpoint {

@@ -21,6 +21,9 @@ pub(crate) struct Endpoint {
     pub(crate) host: String,
     /// The root certificate's file.
     pub(crate) ca: PathBuf,
+    /// Visitors see what is written there.
+    #[serde(default)]
+    pub(crate) read_only: bool,
 }
 
 impl Endpoint {
@@ -31,13 +34,14 @@ impl Endpoint {
             http: format!("127.0.0.1:{http}"),
             host: host.to_owned(),
             ca: ca.to_owned(),
+            read_only: false,
         }
     }
 
-    /// An endpoint at an address of its own, with the usual ports.
+    /// An endpoint at an address of its own, with the usual ports and the site's own rows.
     pub(crate) fn at(host: &str, address: IpAddr, ca: &Path) -> Self {
         let port = |port: u16| SocketAddr::from((address, port)).to_string();
-        Self { https: port(443), http: port(80), host: host.to_owned(), ca: ca.to_owned() }
+        Self { https: port(443), http: port(80), host: host.to_owned(), ca: ca.to_owned(), read_only: true }
     }
 
     /// Writes it to `path`, whole or not at all.

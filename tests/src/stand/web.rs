@@ -261,6 +261,7 @@ fn endpoint(stand: &Stand, ports: WebPorts) -> Endpoint {
         http: format!("127.0.0.1:{}", ports.http),
         host: stand.identity.host().to_owned(),
         ca: stand.identity.root_path(),
+        read_only: false,
     }
 }
 
