@@ -2,12 +2,15 @@
 //!
 //! It judges nothing: a figure is compared only with others of the same run. Invariant: the ways that are compared are
 //! measured in turns, so that a busy moment of the host hits all of them.
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 mod boot;
 mod figures;
 mod net;
+mod site;
 mod tls;
 
 /// Measure
@@ -22,6 +25,12 @@ enum What {
     Boot(boot::Boots),
     Net(net::Net),
     Tls(tls::Handshakes),
+    Site(site::Sites),
+}
+
+/// Debian's PHP-FPM, which `bench site` compares the site with.
+pub(crate) fn php() -> Result<PathBuf> {
+    site::php()
 }
 
 impl Bench {
@@ -30,6 +39,7 @@ impl Bench {
             What::Boot(boots) => boots.run(),
             What::Net(net) => net.run(),
             What::Tls(handshakes) => handshakes.run(),
+            What::Site(sites) => sites.run(),
         }
     }
 }

@@ -13,7 +13,7 @@ mod watch;
 
 use crate::build::Packages;
 use crate::endpoint::Endpoint;
-use crate::hosted;
+use crate::hosted::{self, Profile};
 use crate::mysql::Mysql;
 use crate::preflight::{self, Purpose};
 use crate::site::{Places, Site, write_secret};
@@ -55,7 +55,7 @@ impl Dev {
         )?;
         let endpoint = Endpoint::on_loopback(&stack.host, self.https_port, self.http_port, &site.root_path());
         if let Some(posts) = self.seed {
-            hosted::seed(&layout, &config, posts)?;
+            hosted::seed(&layout, Profile::Dev, &config, posts)?;
         }
         service::serve(&layout, &config, || {
             println!("\n{}\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.url(), endpoint.curl());

@@ -16,31 +16,43 @@ use crate::visit::{READY, Visitor};
 /// Migrations of an empty database are part of it.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How it is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Fast to build.
+    Dev,
+    /// As for a machine, fast to run.
+    Release,
+}
+
 /// A running service.
 pub(crate) struct Hosted(Child);
 
 /// Compiles it; `false` when the compiler refuses.
-pub(crate) fn build(layout: &Layout) -> Result<bool> {
-    let status = cargo(layout, "build").status().context("cannot start cargo")?;
+pub(crate) fn build(layout: &Layout, profile: Profile) -> Result<bool> {
+    let status = cargo(layout, profile, "build").status().context("cannot start cargo")?;
     Ok(status.success())
 }
 
 /// The program, for arguments of its own.
-pub(crate) fn program(layout: &Layout) -> Command {
-    let mut cargo = cargo(layout, "run");
+fn program(layout: &Layout, profile: Profile) -> Command {
+    let mut cargo = cargo(layout, profile, "run");
     cargo.args(["--quiet", "--"]);
     cargo
 }
 
-fn cargo(layout: &Layout, verb: &str) -> Command {
+fn cargo(layout: &Layout, profile: Profile, verb: &str) -> Command {
     let mut cargo = nested::command();
     cargo.current_dir(layout.root()).args([verb, "--package", "service", "--bin", "service"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     cargo
 }
 
 /// Adds so many posts to the configured database.
-pub(crate) fn seed(layout: &Layout, config: &Path, posts: u64) -> Result<()> {
-    let mut program = program(layout);
+pub(crate) fn seed(layout: &Layout, profile: Profile, config: &Path, posts: u64) -> Result<()> {
+    let mut program = program(layout, profile);
     program.args(["seed", &posts.to_string(), "--config"]).arg(config);
     let status = program.status().context("cannot start cargo")?;
     ensure!(status.success(), "the posts were not added ({status})");
@@ -49,8 +61,8 @@ pub(crate) fn seed(layout: &Layout, config: &Path, posts: u64) -> Result<()> {
 
 impl Hosted {
     /// Starts it; what it logs goes to `log`.
-    pub(crate) fn start(layout: &Layout, config: &Path, log: Stdio) -> Result<Self> {
-        let mut program = program(layout);
+    pub(crate) fn start(layout: &Layout, profile: Profile, config: &Path, log: Stdio) -> Result<Self> {
+        let mut program = program(layout, profile);
         program.arg(config).stdin(Stdio::null()).stdout(log);
         Ok(Self(program.spawn().context("cannot start cargo")?))
     }
@@ -68,6 +80,11 @@ impl Hosted {
                 Err(error) => Status::Pending(format!("{error:#}")),
             })
         })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// How it ended, if it did.

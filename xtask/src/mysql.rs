@@ -65,6 +65,11 @@ impl Mysql {
         Ok(mysql)
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     fn await_ready(&mut self, log: &Path) -> Result<()> {
         wait_until(START_DEADLINE, "MySQL's start", || {
             let words = fs::read_to_string(log).unwrap_or_default();

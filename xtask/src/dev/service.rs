@@ -9,18 +9,18 @@ use ::image::Layout;
 use anyhow::{Result, bail, ensure};
 
 use super::watch::{Event, Watch};
-use crate::hosted::{self, Hosted};
+use crate::hosted::{self, Hosted, Profile};
 
 /// Runs the service until it is interrupted; tells by `started` that it is there for the first time.
 pub(super) fn serve(layout: &Layout, config: &Path, started: impl FnOnce()) -> Result<()> {
     let watch = Watch::over(&["service", "tls"].map(|room| layout.root().join(room)))?;
-    ensure!(hosted::build(layout)?, "the service does not compile");
+    ensure!(hosted::build(layout, Profile::Dev)?, "the service does not compile");
     let mut service = start(layout, config)?;
     started();
     loop {
         match watch.next(|| service.ended())? {
             Event::Ended(status) => bail!("the service ended ({status})"),
-            Event::Changed if hosted::build(layout)? => {
+            Event::Changed if hosted::build(layout, Profile::Dev)? => {
                 drop(service);
                 service = start(layout, config)?;
                 eprintln!("the service was started anew");
@@ -31,5 +31,5 @@ pub(super) fn serve(layout: &Layout, config: &Path, started: impl FnOnce()) -> R
 }
 
 fn start(layout: &Layout, config: &Path) -> Result<Hosted> {
-    Hosted::start(layout, config, Stdio::inherit())
+    Hosted::start(layout, Profile::Dev, config, Stdio::inherit())
 }

@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Load,
     /// Connecting machines to networks of their own.
     Wire,
+    /// Measuring the site beside PHP.
+    Php,
     /// Visiting the site with a real browser and a real program.
     Browse,
     /// Measuring beside other programs.
@@ -189,6 +191,15 @@ pub(super) const NEEDS: &[Need] = &[
         archive: Archive::Release,
         rustup: &[],
         probe: |_| runs("chromedriver", "--version").and_then(|()| runs("chromium", "--version")),
+    },
+    Need {
+        name: "PHP-FPM with opcache and MySQL's driver",
+        why: "makes the same pages behind nginx",
+        purpose: Purpose::Php,
+        debian: &["php-fpm", "php-mysql"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| crate::bench::php().map(drop),
     },
     Need {
         name: "npm",

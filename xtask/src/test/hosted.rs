@@ -12,7 +12,7 @@ use xshell::Shell;
 
 use super::{LONG, browser, programs};
 use crate::endpoint::Endpoint;
-use crate::hosted::{self, Hosted};
+use crate::hosted::{self, Hosted, Profile};
 use crate::nested::cargo;
 use crate::site::{Places, Site, write_secret};
 use crate::visit::Visitor;
@@ -34,12 +34,12 @@ pub(super) fn judge(
 ) -> Result<()> {
     browser::fetch_axe(layout)?;
     let python = programs::fetch(layout)?;
-    ensure!(hosted::build(layout)?, "the service does not compile");
+    ensure!(hosted::build(layout, Profile::Dev)?, "the service does not compile");
     let endpoint = Endpoint::on_loopback(&stack.host, free_port()?, free_port()?, &site.root_path());
     let config = folder.join("hosted.toml");
     write_secret(&config, &config_text(site, &endpoint, port)?)?;
     let log = fs::File::create(folder.join("service.log"))?;
-    let mut service = Hosted::start(layout, &config, Stdio::from(log))?;
+    let mut service = Hosted::start(layout, Profile::Dev, &config, Stdio::from(log))?;
     service.await_ready(&Visitor::new(&stack.host, endpoint.https_port()?, site.root())?)?;
     let file = folder.join("endpoint.json");
     endpoint.write(&file)?;

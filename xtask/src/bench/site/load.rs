@@ -1,0 +1,165 @@
+//! h2load (nghttp2): so many requests, or as many as possible, over TLS on a processor of its own.
+//!
+//! Invariant: a run in which any request failed is an error, not a figure.
+use std::fs;
+use std::process::Command;
+
+use ::image::command;
+use anyhow::{Context, Result, ensure};
+
+use crate::endpoint::Endpoint;
+
+/// The processor of load and database.
+pub(super) const CPU: &str = "1";
+const CONNECTIONS: u32 = 16;
+/// Requests at once in one HTTP/2 connection.
+const STREAMS: u32 = 8;
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
+/// Requests for one path, or several in turns.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    address: String,
+    urls: Vec<String>,
+    seconds: u32,
+    /// Instead of seconds.
+    requests: Option<u64>,
+    /// All connections together, per second; as many as possible without it.
+    rate: Option<f64>,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    /// Answers per second.
+    pub(super) rate: f64,
+    /// Of the answers' times, in milliseconds.
+    pub(super) p99_ms: f64,
+    mean_ms: f64,
+}
+
+impl Outcome {
+    pub(super) fn mean_ms(self) -> f64 {
+        self.mean_ms
+    }
+}
+
+impl Load {
+    pub(super) fn new(endpoint: &Endpoint, paths: &[&str], seconds: u32) -> Self {
+        let urls =
+            paths.iter().map(|path| format!("{}{path}", endpoint.url().trim_end_matches('/'))).collect();
+        Self { address: endpoint.https.clone(), urls, seconds, requests: None, rate: None }
+    }
+
+    pub(super) fn at_rate(&self, rate: f64) -> Self {
+        Self { rate: Some(rate), ..self.clone() }
+    }
+
+    pub(super) fn count(&self, requests: u64) -> Self {
+        Self { requests: Some(requests), ..self.clone() }
+    }
+
+    pub(super) fn run(&self, protocol: Protocol) -> Result<Outcome> {
+        let folder = tempfile::tempdir()?;
+        let log = folder.path().join("requests.tsv");
+        let mut h2load = Command::new("taskset");
+        h2load.args(["--cpu-list", CPU, "h2load", "--threads=1"]).arg(format!("--clients={CONNECTIONS}"));
+        h2load.arg(format!("--connect-to={}", self.address)).arg(format!("--log-file={}", log.display()));
+        match self.requests {
+            Some(requests) => h2load.arg(format!("--requests={requests}")),
+            None => h2load.arg(format!("--duration={}", self.seconds)).arg("--warm-up-time=1"),
+        };
+        match protocol {
+            Protocol::Http1 => h2load.arg("--h1"),
+            Protocol::Http2 => h2load.arg(format!("--max-concurrent-streams={STREAMS}")),
+        };
+        if let Some(rate) = self.rate {
+            h2load.arg(format!("--rps={:.0}", (rate / f64::from(CONNECTIONS)).max(1.0)));
+        }
+        let words = command::output(h2load.args(&self.urls))?;
+        outcome(&String::from_utf8_lossy(&words), &fs::read_to_string(&log)?)
+    }
+}
+
+/// From h2load's summary, and its log: start in microseconds, status, time in microseconds.
+fn outcome(words: &str, log: &str) -> Result<Outcome> {
+    let rate = words.split(" req/s").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
+    let rate = rate.with_context(|| format!("h2load says no rate:\n{words}"))?;
+    let mut times = Vec::new();
+    for line in log.lines() {
+        let mut fields = line.split('\t').skip(1);
+        let (status, time) = (fields.next(), fields.next().and_then(|time| time.parse::<f64>().ok()));
+        ensure!(status == Some("200"), "an answer with status {status:?}");
+        times.extend(time);
+    }
+    ensure!(!times.is_empty(), "h2load logged no request:\n{words}");
+    times.sort_by(f64::total_cmp);
+    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    Ok(Outcome { rate, p99_ms: p99 / 1000.0, mean_ms: mean / 1000.0 })
+}
+
+/// Keeps a process, and what it starts, on one processor.
+pub(super) fn pin(process: u32, cpu: &str) -> Result<()> {
+    let mut taskset = Command::new("taskset");
+    command::run(taskset.args(["--all-tasks", "--cpu-list", "--pid", cpu, &process.to_string()]))
+}
+
+/// A process and its children.
+pub(super) fn family(master: u32) -> Result<Vec<u32>> {
+    let children = format!("/proc/{master}/task/{master}/children");
+    let text = fs::read_to_string(&children).with_context(|| format!("cannot read {children}"))?;
+    Ok(std::iter::once(master).chain(text.split_whitespace().filter_map(|id| id.parse().ok())).collect())
+}
+
+/// A page's text.
+pub(super) fn page(endpoint: &Endpoint, path: &str) -> Result<String> {
+    let (host, address) = (&endpoint.host, &endpoint.https);
+    let port = endpoint.https_port()?;
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--resolve"]).arg(format!("{host}:{port}:127.0.0.1"));
+    curl.arg("--cacert").arg(&endpoint.ca).arg(format!("{}{path}", endpoint.url().trim_end_matches('/')));
+    let text = command::output(&mut curl).with_context(|| format!("no page {path} at {address}"))?;
+    Ok(String::from_utf8(text)?)
+}
+
+/// Follows the links to older posts; the address of the page at this depth.
+pub(super) fn page_at(endpoint: &Endpoint, depth: u32) -> Result<String> {
+    let mut path = "/".to_owned();
+    for page in 1..depth {
+        let text = self::page(endpoint, &path)?;
+        let next = text.split_once("rel=\"next\" href=\"").and_then(|(_, rest)| rest.split('"').next());
+        path = next.with_context(|| format!("page {page} has no older one"))?.replace("&amp;", "&");
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_read_and_a_failed_request_is_no_figure() {
+        let words = "starting benchmark...\nfinished in 3.00s, 12345.67 req/s, 1.2MB/s\n";
+        let log: String = (1..=100).map(|time| format!("17\t200\t{}\n", time * 1000)).collect();
+        let outcome = outcome(words, &log).unwrap();
+        assert_eq!((outcome.rate, outcome.p99_ms, outcome.mean_ms()), (12345.67, 100.0, 50.5));
+        assert!(super::outcome(words, "17\t503\t1000\n").is_err());
+        assert!(super::outcome("nothing", &log).is_err() && super::outcome(words, "").is_err());
+    }
+}
