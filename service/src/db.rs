@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod comments;
 pub mod events;
+mod machines;
 mod migrations;
 mod patience;
 pub mod posts;
@@ -17,13 +18,14 @@ pub mod tokens;
 pub mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, MySqlPool};
 use tokio::time::timeout;
 
+pub use migrations::Refusal;
 pub use patience::for_request;
 
 use crate::log::chain;
@@ -81,6 +83,8 @@ pub struct Database {
     pool: MySqlPool,
     options: Arc<MySqlConnectOptions>,
     migrated: Arc<AtomicBool>,
+    /// The number of this machine among those that serve; 0 before it has one.
+    machine: Arc<AtomicU64>,
     patience: Duration,
 }
 
@@ -93,6 +97,7 @@ impl Database {
             pool,
             options: Arc::new(options),
             migrated: Arc::default(),
+            machine: Arc::default(),
             patience: config.limits.database(),
         }
     }
@@ -110,12 +115,11 @@ impl Database {
     /// the others wait.
     ///
     /// # Errors
-    /// When the database is away, or has other migrations than this program knows.
-    pub async fn try_migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        match timeout(MIGRATION_DEADLINE, migrations::run(&self.options)).await {
-            Ok(result) => result?,
-            Err(_) => return Err(sqlx::migrate::MigrateError::Execute(sqlx::Error::PoolTimedOut)),
-        }
+    /// When the database is away, or is not as this program needs it.
+    pub async fn try_migrate(&self) -> Result<(), Refusal> {
+        let run = timeout(MIGRATION_DEADLINE, migrations::run(&self.options)).await;
+        let machine = run.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))?;
+        self.machine.store(machine, Ordering::Release);
         self.migrated.store(true, Ordering::Release);
         Ok(())
     }

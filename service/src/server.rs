@@ -110,6 +110,8 @@ impl Server {
         let certificates = self.certificates.clone();
         let migration = tokio::spawn(async move { migrating.migrate().await });
         let renewal = tokio::spawn(async move { certificates.run().await });
+        let attending = database.clone();
+        let attendance = tokio::spawn(async move { attending.attend().await });
         let load = self.site.load();
         let closing = announced(drain, Arc::clone(&load), &self.limits);
         let limits = self.limits;
@@ -120,11 +122,12 @@ impl Server {
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
         let [plain, secure] = doors.map(Door::open);
         let _ = tokio::join!(plain, secure);
-        for background in [migration, renewal] {
+        for background in [migration, renewal, attendance] {
             background.abort();
             // Only then are its connections given up.
             let _ = background.await;
         }
+        database.leave().await;
         database.close().await;
         tracing::info!("drained");
         Ok(())

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use service::db::Database;
 use service::db::posts::Text;
 use sqlx::AssertSqlSafe;
-use sqlx::migrate::Migrate as _;
+use sqlx::migrate::{Migrate as _, Migrator};
 use tokio::time::timeout;
 
 use crate::Claim;
@@ -17,7 +17,13 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_migrated_database_is_left_as_it_is", a_migrated_database_is_left_as_it_is),
     ("an_older_release_comes_up_beside_a_newer_one", an_older_release_comes_up_beside_a_newer_one),
     ("who_has_nothing_to_migrate_waits_for_nobody", who_has_nothing_to_migrate_waits_for_nobody),
+    (
+        "who_is_too_old_for_the_database_does_not_get_ready",
+        who_is_too_old_for_the_database_does_not_get_ready,
+    ),
+    ("a_machine_that_leaves_stands_against_nothing", a_machine_that_leaves_stands_against_nothing),
     ("a_drained_service_leaves_no_session_behind", a_drained_service_leaves_no_session_behind),
+    ("a_contraction_waits_for_the_last_older_machine", a_contraction_waits_for_the_last_older_machine),
     ("a_seed_says_why_the_migrations_are_refused", a_seed_says_why_the_migrations_are_refused),
 ];
 
@@ -39,7 +45,8 @@ fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Resul
         let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await?;
-        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))?.count();
+        let entries = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))?;
+        let files = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count();
         ensure!(usize::try_from(applied)? == files, "{applied} migrations were applied out of {files}");
         Ok(())
     })
@@ -84,6 +91,55 @@ fn who_has_nothing_to_migrate_waits_for_nobody(fixture: &Fixture) -> anyhow::Res
         other.lock().await?;
         let database = Database::new(&fixture.config(&[]));
         timeout(SHORT, database.migrate()).await.context("it waits for another machine's lock")?;
+        Ok(())
+    })
+}
+
+fn a_contraction_waits_for_the_last_older_machine(fixture: &Fixture) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // The newest migration is known to whoever runs this; the older machine is a row.
+    std::fs::write(folder.path().join("0900_old.sql"), "-- since: 50\nDROP TABLE old_things;\n")?;
+    run(async {
+        let (database, _) = fixture.empty_site().await?;
+        fixture.execute("CREATE TABLE old_things (id INT)").await?;
+        fixture.execute("DELETE FROM machines WHERE knows < 50").await?;
+        fixture.execute("INSERT INTO machines (knows, seen_at) VALUES (49, UTC_TIMESTAMP(6))").await?;
+        let left = "SELECT COUNT(*) FROM information_schema.tables \
+                    WHERE table_schema = DATABASE() AND table_name = 'old_things'";
+        database.contract(Migrator::new(folder.path()).await?).await?;
+        ensure!(fixture.count(left).await? == 1, "an older machine serves, and lost its table");
+        // It is switched off and says nothing any more.
+        fixture.execute("UPDATE machines SET seen_at = seen_at - INTERVAL 3 MINUTE WHERE knows = 49").await?;
+        database.contract(Migrator::new(folder.path()).await?).await?;
+        ensure!(fixture.count(left).await? == 0, "nobody needs the table, and it is there");
+        ensure!(fixture.count("SELECT knows FROM schema_floor").await? == 50, "an older machine may join");
+        database.contract(Migrator::new(folder.path()).await?).await?;
+        fixture.execute("DROP TABLE _contractions").await?;
+        fixture.execute("UPDATE schema_floor SET knows = 0").await
+    })
+}
+
+fn who_is_too_old_for_the_database_does_not_get_ready(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let _site = fixture.empty_site().await?;
+        fixture.execute("UPDATE schema_floor SET knows = 9999").await?;
+        let older = Database::new(&fixture.config(&[]));
+        let refused = older.try_migrate().await;
+        fixture.execute("UPDATE schema_floor SET knows = 0").await?;
+        let words = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(words.contains("for services that know migration 9999"), "{words:?}");
+        ensure!(older.ready().await.is_err(), "it is ready");
+        Ok(())
+    })
+}
+
+fn a_machine_that_leaves_stands_against_nothing(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, _) = fixture.empty_site().await?;
+        let serving = "SELECT COUNT(*) FROM machines";
+        let before = fixture.count(serving).await?;
+        database.leave().await;
+        ensure!(fixture.count(serving).await? == before - 1, "its row is there");
         Ok(())
     })
 }

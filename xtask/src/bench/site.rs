@@ -88,7 +88,11 @@ impl Sites {
     pub(super) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         let stack = Stack::load(&layout)?;
-        preflight::check(&layout, &[Purpose::Build, Purpose::Load, Purpose::Compare, Purpose::Php], self.preflight)?;
+        preflight::check(
+            &layout,
+            &[Purpose::Build, Purpose::Load, Purpose::Compare, Purpose::Php],
+            self.preflight,
+        )?;
         ensure!(hosted::build(&layout, Profile::Release)?, "the service does not compile");
         let stage = self.stage(&layout, &stack)?;
         let report = Report { posts: self.posts, rows: self.rows(&stage)? };
