@@ -15,7 +15,7 @@ mod window;
 mod wire;
 
 pub use account::{Account, Binding, Wish};
-pub use challenge::{key_authorization, proof};
+pub use challenge::{key_authorization, proof, record};
 pub use client::{Answer, Client, Method, Request, Transport};
 pub use error::Error;
 pub use request::request;

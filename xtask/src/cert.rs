@@ -1,6 +1,7 @@
-//! `cargo xtask cert`: what an endpoint presents: chain, names, dates, key, protocols, key exchange, resumption.
+//! `cargo xtask cert`: what an endpoint presents: chain, names, dates, key, protocols, key exchange, resumption; and
+//! `cert order`, which has a certificate before any machine could prove a name.
 //!
-//! It asks as often as there are things to try, and changes nothing. Invariant: an endpoint that nobody should trust is
+//! The look asks as often as there are things to try, and changes nothing. Invariant: an endpoint that nobody should trust is
 //! shown too, with the reason on top and exit status 1.
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
@@ -8,11 +9,15 @@ use std::time::Duration;
 
 use ::image::Layout;
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::endpoint::{self, Endpoint};
 
+mod carrier;
 mod look;
+mod order;
+#[cfg(all(test, feature = "nameserver-tests"))]
+mod order_tests;
 mod table;
 
 /// An endpoint that does not answer within this time is away.
@@ -20,7 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Show what an endpoint presents: chain, names, dates, key, protocols, key exchange
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Cert {
+    #[command(subcommand)]
+    act: Option<Act>,
     /// The name that visitors type, with a port other than 443 if need be. Left out: the running stack
     host: Option<String>,
     /// Connect to this address and port instead of the name's
@@ -29,6 +37,11 @@ pub(crate) struct Cert {
     /// Trust the roots in this PEM file instead of those that browsers trust
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    Order(order::Command),
 }
 
 /// Where to look, and what to trust there.
@@ -40,6 +53,9 @@ struct Target {
 
 impl Cert {
     pub(crate) fn run(&self) -> Result<()> {
+        if let Some(Act::Order(command)) = &self.act {
+            return command.run();
+        }
         let target = self.target()?;
         let look = look::look(&target)?;
         print!("{}", table::of(&target, &look));

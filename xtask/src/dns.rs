@@ -10,7 +10,8 @@ mod records;
 mod seen;
 mod server;
 #[cfg(all(test, feature = "nameserver-tests"))]
-mod tests;
+pub(crate) mod tests;
+mod text;
 mod update;
 mod wire;
 mod zone;
@@ -22,6 +23,7 @@ pub(crate) use names::{Form, Names, absolute};
 pub(crate) use records::{Kind, Records, Set};
 pub(crate) use seen::await_everywhere;
 pub(crate) use server::Server;
+pub(crate) use text::Text;
 #[cfg(all(test, feature = "nameserver-tests"))]
 use update::Refused;
 pub(crate) use zone::Zone;

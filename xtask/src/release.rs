@@ -2,7 +2,7 @@
 //!
 //! The flow is in `flow`, what it acts upon in `stage`; here are the words that a person types. Invariant: every problem that
 //! can be seen beforehand is told at once, before anything is changed.
-mod config;
+pub(crate) mod config;
 mod evidence;
 mod flow;
 #[cfg(test)]

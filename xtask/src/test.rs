@@ -60,8 +60,9 @@ impl Test {
             self.preflight,
         )?;
         check::check(&layout)?;
-        cargo(&shell, &["test", "--package", "xtask", "--features", "nameserver-tests", "dns::tests"])
-            .run()?;
+        let nameservers =
+            ["test", "--package", "xtask", "--features", "nameserver-tests", "--bin", "xtask", "--"];
+        cargo(&shell, &nameservers).args(["dns::tests", "cert::order_tests"]).run()?;
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;

@@ -13,6 +13,11 @@ pub fn key_authorization(key: &Key, token: &str) -> String {
     format!("{token}.{}", jws::thumbprint(key))
 }
 
+/// The text of the record below `_acme-challenge` that answers dns-01 (RFC 8555, 8.4).
+pub fn record(key_authorization: &str) -> String {
+    jws::base64url(Sha256::hash(key_authorization.as_bytes()).as_ref())
+}
+
 /// The certificate that answers tls-alpn-01 for a name (RFC 8737, 3): self-signed, with the authorization's hash.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result, ensure};
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::wire::Wire;
 use super::{Kind, Records, Set};
@@ -61,23 +61,34 @@ impl Server {
     }
 
     fn set(&self, wire: &mut Wire, name: &str, kind: Kind) -> Result<Set> {
+        let (mut ttl_s, mut values) = (0, BTreeSet::new());
+        for record in self.ask(wire, name, record_type(kind))? {
+            ttl_s = record.ttl;
+            values.extend(text(&record.data));
+        }
+        Ok(Set { name: name.to_owned(), kind, ttl_s, values })
+    }
+
+    /// The texts (TXT) that this server gives for a name.
+    pub(crate) fn texts(&self, name: &str) -> Result<BTreeSet<String>> {
+        let records = self.ask(&mut Wire::open(self.address)?, name, RecordType::TXT)?;
+        Ok(records.iter().filter_map(|record| text(&record.data)).collect())
+    }
+
+    fn ask(&self, wire: &mut Wire, name: &str, kind: RecordType) -> Result<Vec<Record>> {
         let mut question = Message::query();
-        question.add_query(Query::query(Name::from_ascii(name)?, record_type(kind)));
+        question.add_query(Query::query(Name::from_ascii(name)?, kind));
         let (answer, _) = wire.exchange(&question)?;
         let code = answer.response_code;
         let answered = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
         ensure!(answered, "{self} answers {kind} {name} with {code}");
         ensure!(answer.authoritative, "{self} has no authority over {name}: is it a server of the zone?");
         // Asked for an address, a server adds the alias and what it leads to: only the very records count.
-        let own = answer.answers.iter().filter(|record| {
-            record.record_type() == record_type(kind) && record.name.to_ascii().eq_ignore_ascii_case(name)
+        let mut records = answer.answers.clone();
+        records.retain(|record| {
+            record.record_type() == kind && record.name.to_ascii().eq_ignore_ascii_case(name)
         });
-        let (mut ttl_s, mut values) = (0, BTreeSet::new());
-        for record in own {
-            ttl_s = record.ttl;
-            values.extend(text(&record.data));
-        }
-        Ok(Set { name: name.to_owned(), kind, ttl_s, values })
+        Ok(records)
     }
 }
 
@@ -94,6 +105,7 @@ fn text(data: &RData) -> Option<String> {
         RData::A(address) => Some(address.0.to_string()),
         RData::AAAA(address) => Some(address.0.to_string()),
         RData::CNAME(name) => Some(name.0.to_ascii().to_ascii_lowercase()),
+        RData::TXT(parts) => Some(parts.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect()),
         _ => None,
     }
 }

@@ -3,4 +3,4 @@
 //! Invariant: each test has servers of its own, which end with it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 mod claims;
-mod servers;
+pub(crate) mod servers;

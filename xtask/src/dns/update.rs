@@ -7,12 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use hickory_proto::op::{Message, OpCode, Query, ResponseCode, UpdateMessage};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::server::record_type;
 use super::wire::Wire;
-use super::{Key, Kind, Records, Server, Set};
+use super::{Key, Kind, Records, Server, Set, Text};
+
+/// Nobody but an authority asks for it, once; the least that servers take.
+const TEXT_TTL_S: u32 = 60;
 
 /// Why a server did not make the change. Nothing was changed.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +48,23 @@ pub(super) fn update(
     before: &Records,
     after: &Records,
 ) -> Result<()> {
-    let mut message = message(zone, names, before, after)?;
+    send(primary, key, message(zone, names, before, after)?)
+}
+
+/// Adds a text to those of a name, or takes exactly that one away.
+pub(super) fn text(primary: &Server, zone: &str, key: &Key, text: &Text<'_>, present: bool) -> Result<()> {
+    let data = RData::TXT(TXT::new(vec![text.value.to_owned()]));
+    let mut record = Record::from_rdata(Name::from_ascii(text.name)?, TEXT_TTL_S, data);
+    if !present {
+        // RFC 2136, 2.5.4.
+        (record.dns_class, record.ttl) = (DNSClass::NONE, 0);
+    }
+    let mut message = blank(zone)?;
+    message.add_update(record);
+    send(primary, key, message)
+}
+
+fn send(primary: &Server, key: &Key, mut message: Message) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let verifier = message.finalize(key.signer(), now)?;
     let (answer, bytes) = Wire::open(primary.address)?.exchange(&message)?;
@@ -68,11 +87,17 @@ fn judge(primary: &Server, key: &Key, answer: &Message) -> Result<()> {
     Err(Refused::Denied(why).into())
 }
 
-fn message(zone: &str, names: &[String], before: &Records, after: &Records) -> Result<Message> {
+/// An update of the zone that changes nothing yet.
+fn blank(zone: &str) -> Result<Message> {
     let mut message = Message::query();
     message.metadata.op_code = OpCode::Update;
     message.metadata.recursion_desired = false;
     message.add_zone(Query::query(Name::from_ascii(zone)?, RecordType::SOA));
+    Ok(message)
+}
+
+fn message(zone: &str, names: &[String], before: &Records, after: &Records) -> Result<Message> {
+    let mut message = blank(zone)?;
     for name in names {
         for kind in Kind::ALL {
             message.add_pre_requisites(prerequisite(name, kind, before.get(name, kind))?);

@@ -13,24 +13,24 @@ use ::image::wait::{Status, wait_until};
 use super::super::{Form, Key, Names, Server, Zone};
 use crate::tools::Tools;
 
-pub(super) const ZONE: &str = "foobar.com.";
+pub(crate) const ZONE: &str = "foobar.com.";
 const SECRET: &str = "c2VjcmV0IG9mIDMyIGJ5dGVzIGZvciB0ZXN0cyBvbmx5IQ==";
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Make {
+pub(crate) enum Make {
     Knot,
     Bind,
 }
 
 impl Make {
-    pub(super) const ALL: [Self; 2] = [Self::Knot, Self::Bind];
+    pub(crate) const ALL: [Self; 2] = [Self::Knot, Self::Bind];
 }
 
 /// A running server; it ends with this value.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) server: Server,
+    pub(crate) server: Server,
 }
 
 impl Drop for Running {
@@ -41,14 +41,14 @@ impl Drop for Running {
 }
 
 /// One zone on two servers.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     folder: tempfile::TempDir,
-    pub(super) primary: Running,
-    pub(super) secondary: Option<Running>,
+    pub(crate) primary: Running,
+    pub(crate) secondary: Option<Running>,
 }
 
 impl Servers {
-    pub(super) fn start(make: Make) -> Self {
+    pub(crate) fn start(make: Make) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = [free_port().unwrap(), free_port().unwrap()];
         let primary =
@@ -59,7 +59,7 @@ impl Servers {
     }
 
     /// The zone as a release sees it, with a key whose secret is right or not.
-    pub(super) fn zone(&self, form: Form, secret_is_right: bool) -> Zone {
+    pub(crate) fn zone(&self, form: Form, secret_is_right: bool) -> Zone {
         let servers = std::iter::once(&self.primary).chain(&self.secondary);
         let apex = (form == Form::Alias).then(|| ZONE.to_owned());
         Zone {
