@@ -112,6 +112,10 @@ impl Operations {
         self.requests.get_or_create(&labels).inc();
         self.durations.get_or_create(&Route { route }).observe(took.as_secs_f64());
         self.sent.inc_by(bytes);
+    }
+
+    /// Notes an answer to a visitor for the last hour's minutes: a probe's "not yet" is nobody's error.
+    pub fn visited(&self, status: StatusCode, took: Duration) {
         self.recent().note(self.begun.elapsed(), status, took);
     }
 

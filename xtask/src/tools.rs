@@ -1,4 +1,4 @@
-//! Programs that stand in for the world outside: name servers, a DHCP server.
+//! Programs that stand in for the world outside: name servers, a DHCP server, what leads an address to a machine.
 //!
 //! Their Debian packages would start them as services of the host. So they are fetched and unpacked below the user's
 //! cache instead, and run from there by whoever asks. Invariant: nothing is installed, and no service is started.
@@ -10,8 +10,8 @@ use std::process::Command;
 use ::image::{Layout, command, layout, progress};
 use anyhow::{Context, Result, ensure};
 
-/// What brings the programs: Knot and BIND, DHCP for the machines of the local provider.
-const PACKAGES: [&str; 3] = ["knot", "bind9", "dnsmasq-base"];
+/// What brings the programs: Knot and BIND; for the machines of the local provider DHCP, and addresses that move.
+const PACKAGES: [&str; 4] = ["knot", "bind9", "dnsmasq-base", "nftables"];
 /// Where programs lie that only root finds on PATH.
 const FOLDERS: [&str; 2] = ["usr/sbin", "usr/bin"];
 /// Debian's folder for shared libraries on the only architecture that this runs on.
@@ -37,8 +37,9 @@ impl Tools {
             return Ok(Self { tree });
         }
         let step = progress::start("name servers and DHCP server");
-        unpack(&tree)
-            .context("cannot fetch Debian's knot, bind9 and dnsmasq-base (after `apt-get update`?)")?;
+        unpack(&tree).context(
+            "cannot fetch Debian's knot, bind9, dnsmasq-base and nftables (after `apt-get update`?)",
+        )?;
         layout::replace_with(&stamp, wanted.as_bytes())?;
         step.done("unpacked, not installed");
         Ok(Self { tree })

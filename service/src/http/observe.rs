@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method};
 use hyper::body::Body as _;
 use tracing::Instrument as _;
 
-use super::Site;
+use super::{Site, health};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,6 +60,9 @@ fn note(site: &Site, method: &Method, route: &str, took: Duration, response: &Re
     tracing::info!(method = method.as_str(), route, status = status.as_u16(), duration_us, bytes, "answered");
     let operations = &site.shared.operations;
     operations.answered(method, route, status, took, bytes);
+    if !health::PATHS.contains(&route) {
+        operations.visited(status, took);
+    }
     if operations.minute_is_new() {
         operations.sample(site.database.busy());
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything here runs inside the namespace, where [`cloud`] brings this program. Machines outlive it. Invariant: all that a cloud
 //! keeps lies below its folder, and nothing of the user's own stack is touched.
+mod address;
 pub(crate) mod cloud;
 pub(crate) mod db;
 mod machines;
@@ -35,7 +36,9 @@ const NUMBERS: std::ops::RangeInclusive<u8> = 11..=26;
 
 /// The machines of this checkout's cloud.
 pub(crate) struct Local {
+    layout: Layout,
     folder: PathBuf,
+    has_reserved: bool,
 }
 
 /// Moves evidence, images and box: tests have their own.
@@ -52,8 +55,8 @@ pub(crate) fn folder(layout: &Layout) -> PathBuf {
 }
 
 impl Local {
-    pub(crate) fn new(layout: &Layout) -> Self {
-        Self { folder: folder(layout) }
+    pub(crate) fn new(layout: &Layout, has_reserved: bool) -> Self {
+        Self { layout: layout.clone(), folder: folder(layout), has_reserved }
     }
 
     fn image(&self, sum: &str) -> PathBuf {
@@ -67,12 +70,12 @@ impl Local {
     /// An address that no machine has.
     fn free_number(&mut self) -> Result<u8> {
         let taken: Vec<IpAddr> = self.list()?.into_iter().map(|machine| machine.address).collect();
-        let mut free = NUMBERS.filter(|number| !taken.contains(&address(*number)));
+        let mut free = NUMBERS.filter(|number| !taken.contains(&address_of(*number)));
         free.next().context("the box has no free address: stop a machine")
     }
 }
 
-fn address(number: u8) -> IpAddr {
+fn address_of(number: u8) -> IpAddr {
     let [a, b, c] = NETWORK;
     Ipv4Addr::new(a, b, c, number).into()
 }
@@ -115,7 +118,12 @@ impl Provider for Local {
         starter.args(["release", "start-machine"]).arg(room.folder()).arg(number.to_string());
         let status = starter.stdin(Stdio::null()).status().context("cannot start this program again")?;
         ensure!(status.success(), "the machine {name} could not be started");
-        room.note(Machine { name, image: sum.to_owned(), address: address(number), since_s: super::now_s() })
+        room.note(Machine {
+            name,
+            image: sum.to_owned(),
+            address: address_of(number),
+            since_s: super::now_s(),
+        })
     }
 
     fn list(&mut self) -> Result<Vec<Machine>> {
@@ -147,10 +155,11 @@ impl Provider for Local {
     }
 
     fn reserved(&mut self) -> Result<Option<Reserved>> {
-        Ok(None)
+        Ok(self.has_reserved.then(|| address::reserved(&self.folder)))
     }
 
     fn lead(&mut self, machine: &str) -> Result<()> {
-        anyhow::bail!("the box has no reserved address to lead to {machine}")
+        let found = self.list()?.into_iter().find(|running| running.name == machine);
+        address::lead(&self.layout, &self.folder, &found.with_context(|| format!("{machine} does not run"))?)
     }
 }

@@ -41,6 +41,9 @@ pub(crate) struct Machines {
     pub(crate) configuration: Option<PathBuf>,
     /// The root that visitors trust, PEM, for `command`; `local` has the development CA.
     pub(crate) root: Option<PathBuf>,
+    /// Whether the box of `local` has an address that is led from machine to machine, so that the record is set once.
+    #[serde(default)]
+    pub(crate) reserved: bool,
     /// How long a candidate is visited before it may meet visitors, in seconds after its start.
     #[serde(default = "watch_s")]
     pub(crate) watch_s: u64,
@@ -130,6 +133,10 @@ impl Config {
         ensure!(
             *form == Form::Address || *apex,
             "records.form = \"alias\" makes the site's name an alias of the zone's own: set apex = true"
+        );
+        ensure!(
+            !self.machines.reserved || self.machines.provider == Keeper::Local,
+            "machines.reserved is for the local provider: an executable has the verb `address` instead"
         );
         if self.machines.provider == Keeper::Command {
             let Machines { program, configuration, root, .. } = &self.machines;

@@ -64,7 +64,10 @@ pub(crate) struct Change {
     pub(crate) previous: Vec<String>,
     /// When every server was seen to answer the lowered time to live.
     pub(crate) lowered_s: Option<u64>,
-    /// When every server was seen to answer the new records.
+    /// The records led to the reserved address before, and still do: no resolver has anything to forget.
+    #[serde(default)]
+    pub(crate) by_address: bool,
+    /// When every server was seen to answer the new records, or the address was led to the candidate.
     pub(crate) flipped_s: Option<u64>,
     /// The smoke suite's verdict by the public name.
     pub(crate) public: Option<Finding>,

@@ -177,7 +177,9 @@ impl<W: World> Flow<'_, W> {
     fn flip(&mut self, machine: &Machine) -> Result<()> {
         let seen = self.world.records()?;
         if !self.points(&seen, machine)? {
-            let low = self.lower(&seen)?;
+            let by_address = seen.same_values(&self.wanted(machine, 0)?);
+            self.change()?.by_address = by_address;
+            let low = if by_address { seen } else { self.lower(&seen)? };
             self.move_record(&low, machine)?;
         }
         let now_s = self.world.now_s();
@@ -265,7 +267,8 @@ impl<W: World> Flow<'_, W> {
         }
         let low_ttl_s = self.plan.low_ttl_s;
         let others = self.others(machine)?;
-        if let Some(moment_s) = retire_at_s(self.change()?, low_ttl_s).filter(|_| !others.is_empty()) {
+        let remembered = !others.is_empty() && !self.change()?.by_address;
+        if let Some(moment_s) = retire_at_s(self.change()?, low_ttl_s).filter(|_| remembered) {
             self.world.wait_until_s(moment_s, "the end of the old records in every resolver")?;
         }
         for other in others {

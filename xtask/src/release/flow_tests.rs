@@ -335,6 +335,18 @@ fn a_bad_look_by_the_public_name_returns_the_record() {
 }
 
 #[test]
+fn a_reserved_address_is_led_on_without_a_change_of_records() {
+    let state = served(true);
+    let (records, begun_s) = (state.borrow().records.clone(), state.borrow().now_s);
+    // No server is told of anything, and no resolver's memory is waited for.
+    state.borrow_mut().faults.extend(["change", "wait"]);
+    assert_eq!(run(&state, "2", PLAN, usize::MAX, false), Some(Outcome::Released));
+    serves(&state, "2");
+    assert_eq!(state.borrow().records, records);
+    assert!(state.borrow().now_s < begun_s + 300);
+}
+
+#[test]
 fn records_that_another_tool_changed_are_left_alone() {
     let state = served(false);
     let theirs = names().records(&[address("1"), address("99")], 300);

@@ -55,7 +55,7 @@ pub(super) struct Stage<'a> {
 pub(super) fn provider(layout: &Layout, config: &Config) -> Box<dyn Provider> {
     match (config.machines.provider, &config.machines.program) {
         (Keeper::Command, Some(program)) => Box::new(Commanded::new(program)),
-        _ => Box::new(Local::new(layout)),
+        _ => Box::new(Local::new(layout, config.machines.reserved)),
     }
 }
 

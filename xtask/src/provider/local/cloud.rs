@@ -14,7 +14,7 @@ use ::image::{Layout, progress};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{DATABASE, Local, NUMBERS, folder, servers};
+use super::{DATABASE, Local, NUMBERS, address, folder, servers};
 use crate::dns::Key;
 use crate::provider::Provider;
 use crate::tools::Tools;
@@ -69,7 +69,9 @@ fn make(layout: &Layout, zone: &str) -> Result<u32> {
     let folder = folder(layout);
     servers::write(&folder, zone)?;
     let ready = folder.join("ready");
-    let _ = fs::remove_file(&ready);
+    for stale in [ready, folder.join(address::LED)] {
+        let _ = fs::remove_file(stale);
+    }
     let mut command = holder_command(&tools, &folder)?;
     let mut child = command.spawn().context("cannot start unshare (package util-linux)")?;
     let id = wait_until(START_DEADLINE, "the box", || {
@@ -92,11 +94,11 @@ fn make(layout: &Layout, zone: &str) -> Result<u32> {
 fn holder_command(tools: &Tools, folder: &Path) -> Result<Command> {
     let log = fs::File::create(folder.join("box.log")).context("cannot write the box's log")?;
     let numbers = NUMBERS.chain([DATABASE.octets()[3]]).map(|number| number.to_string());
-    let (dnsmasq, knotd) = (tools.command("dnsmasq")?, tools.command("knotd")?);
+    let (dnsmasq, knotd, nft) = (tools.command("dnsmasq")?, tools.command("knotd")?, tools.command("nft")?);
     let mut command = Command::new("setsid");
     command.args(["--fork", "unshare", "--user", "--map-root-user", "--net", "sh", "-c", SCRIPT, MARK]);
     command.arg(folder).arg(numbers.collect::<Vec<_>>().join(" "));
-    command.arg(dnsmasq.get_program()).arg(knotd.get_program());
+    command.arg(dnsmasq.get_program()).arg(knotd.get_program()).arg(nft.get_program());
     command.envs(dnsmasq.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     Ok(command)
@@ -105,7 +107,7 @@ fn holder_command(tools: &Tools, folder: &Path) -> Result<Command> {
 /// Stops every machine in the box, the db machine cleanly, and the box. Says whether there was one.
 pub(crate) fn take_down(layout: &Layout) -> Result<bool> {
     let folder = folder(layout);
-    let mut local = Local::new(layout);
+    let mut local = Local::new(layout, false);
     let machines = local.list()?;
     for machine in &machines {
         if let Some(mut qemu) = Qemu::find("web", &folder.join("machines").join(&machine.name)) {
