@@ -3,7 +3,7 @@
 //! Invariant: equal files and an equal `SOURCE_DATE_EPOCH` make equal bytes.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -125,7 +125,10 @@ fn open(disk: &Path, writable: bool) -> Result<FileSystem<Window>> {
 pub fn write_file(disk: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     let system = open(disk, true)?;
     let stats = system.stats()?;
-    let free = u64::from(stats.free_clusters()) * u64::from(stats.cluster_size());
+    // What is replaced gives its room first.
+    let replaced =
+        system.root_dir().open_file(path).and_then(|mut file| file.seek(SeekFrom::End(0))).unwrap_or(0);
+    let free = u64::from(stats.free_clusters()) * u64::from(stats.cluster_size()) + replaced;
     ensure!(
         (bytes.len() as u64) < free,
         "{path} has {} bytes, {} has {free} free",

@@ -73,6 +73,10 @@ fn files_come_back_and_may_be_replaced() {
     assert_eq!(read_file(&path, "bootstack/config.toml").unwrap().unwrap(), b"short");
     assert_eq!(read_file(&path, "bootstack/absent").unwrap(), None);
     assert_eq!(read_file(&path, "bootstack/application").unwrap().unwrap(), application);
+    // There is no room for both.
+    let other = vec![7; application.len()];
+    write_file(&path, "bootstack/application", &other).unwrap();
+    assert_eq!(read_file(&path, "bootstack/application").unwrap().unwrap(), other);
 }
 
 #[test]
