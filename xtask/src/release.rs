@@ -152,8 +152,7 @@ impl Common {
 /// The local provider's machines and name servers are reached from inside its box only: this program goes there.
 fn inside(layout: &Layout, config: &Config) -> Result<()> {
     if config.machines.provider == Keeper::Local && !cloud::is_inside() {
-        let status = cloud::enter(layout, &config.records.zone)?;
-        std::process::exit(status);
+        cloud::enter(layout, &config.records.zone)?;
     }
     Ok(())
 }

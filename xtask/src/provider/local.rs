@@ -30,6 +30,8 @@ const QUIT_DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) const DATABASE: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 5);
 /// The name servers' addresses in the box, the primary first.
 pub(crate) const SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 80, 0, 53), Ipv4Addr::new(10, 80, 0, 54)];
+/// Where visitors in the box ask for names.
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 1);
 /// What the web machines' addresses begin with, and the last numbers that they may have.
 const NETWORK: [u8; 3] = [10, 80, 0];
 const NUMBERS: std::ops::RangeInclusive<u8> = 11..=26;

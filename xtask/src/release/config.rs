@@ -85,9 +85,9 @@ fn watch_s() -> u64 {
     70
 }
 
-/// An emulated machine on a busy host takes half of it.
+/// An emulated machine is ready in five seconds; on a busy host it takes half of this.
 fn ready_s() -> u64 {
-    60
+    40
 }
 
 fn form() -> Form {

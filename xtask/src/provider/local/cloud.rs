@@ -2,6 +2,7 @@
 //!
 //! A shell in a user and network namespace of its own holds it; whoever works inside is this very program, started again
 //! there. Invariant: the box is found by its holder's command line, never by a process id alone.
+use std::convert::Infallible;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -40,8 +41,9 @@ pub(crate) fn key(layout: &Layout) -> Result<Key> {
     Key::read(&folder(layout).join(servers::KEY))
 }
 
-/// Runs this program again with the same arguments inside the box, which is made if it is not there. Returns its exit status.
-pub(crate) fn enter(layout: &Layout, zone: &str) -> Result<i32> {
+/// Becomes this program with the same arguments inside the box, which is made if it is not there: the same process, so that
+/// whoever ends it ends the release. Returns only if that fails.
+pub(crate) fn enter(layout: &Layout, zone: &str) -> Result<Infallible> {
     let holder = match holder(layout) {
         Some(holder) => holder,
         None => make(layout, zone)?,
@@ -49,8 +51,7 @@ pub(crate) fn enter(layout: &Layout, zone: &str) -> Result<i32> {
     let mut again = Command::new("nsenter");
     again.args(["--user", "--net", "--preserve-credentials", "--target"]).arg(holder.to_string()).arg("--");
     again.arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(INSIDE, "1");
-    let status = again.status().context("cannot start nsenter (package util-linux)")?;
-    Ok(status.code().unwrap_or(1))
+    Err(again.exec()).context("cannot start nsenter (package util-linux)")
 }
 
 /// The process that holds the box.

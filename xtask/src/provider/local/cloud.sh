@@ -1,4 +1,4 @@
-# The box: a bridge with a port for each machine, DHCP, and two name servers. Runs in the namespace; its servers end with it.
+# The box: a bridge with a port for each machine, DHCP, two name servers, and a resolver for visitors. Runs in the namespace; its servers end with it.
 # Arguments: the folder, the ports' numbers, then the three programs.
 set -eu
 folder=$1
@@ -26,6 +26,8 @@ table ip cloud {
 END
 "$dnsmasq" --no-daemon --conf-file="$folder/dnsmasq.conf" >"$folder/dnsmasq.log" 2>&1 &
 servers=$!
+"$dnsmasq" --no-daemon --conf-file="$folder/resolver.conf" >"$folder/resolver.log" 2>&1 &
+servers="$servers $!"
 for server in primary secondary; do
   "$knotd" --config "$folder/$server/knot.conf" >"$folder/$server/log" 2>&1 &
   servers="$servers $!"

@@ -1,4 +1,5 @@
-//! What serves the machines in the box: DHCP by dnsmasq, the site's zone by two Knots, primary and secondary.
+//! What serves the box: DHCP for its machines and names for its visitors by dnsmasq, the site's zone by two Knots, primary and
+//! secondary.
 //!
 //! It writes their files; the box's own script runs them. Invariant: a zone that was changed by a release is kept, files are
 //! written anew only where they are ours.
@@ -11,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::machines::mac;
-use super::{DATABASE, NETWORK, NUMBERS, SERVERS};
+use super::{DATABASE, NETWORK, NUMBERS, RESOLVER, SERVERS};
 use crate::dns::absolute;
 use crate::site::write_secret;
 
@@ -28,6 +29,7 @@ pub(super) fn write(folder: &Path, zone: &str) -> Result<()> {
     let key = format!("key \"release\" {{ algorithm hmac-sha256; secret \"{secret}\"; }};\n");
     write_secret(&folder.join(KEY), key.as_bytes())?;
     ::image::layout::replace_with(&folder.join("dnsmasq.conf"), dhcp(folder).as_bytes())?;
+    ::image::layout::replace_with(&folder.join("resolver.conf"), resolver(zone).as_bytes())?;
     for (index, name) in ["primary", "secondary"].iter().enumerate() {
         let storage = folder.join(name);
         fs::create_dir_all(&storage).with_context(|| format!("cannot create {}", storage.display()))?;
@@ -57,6 +59,12 @@ fn dhcp(folder: &Path) -> String {
         folder.join("leases").display(),
         hosts.collect::<String>()
     )
+}
+
+/// As a visitor's provider has one: it keeps answers for their time to live.
+fn resolver(zone: &str) -> String {
+    let asked = SERVERS.map(|server| format!("server=/{}/{server}\n", zone.trim_end_matches('.'))).concat();
+    format!("listen-address={RESOLVER}\nbind-interfaces\nno-resolv\nno-hosts\npid-file=\n{asked}")
 }
 
 fn knot(storage: &Path, zone: &str, index: usize, secret: &str) -> String {
