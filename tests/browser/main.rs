@@ -6,7 +6,6 @@
 //! test, and the accounts that it made are deleted by it.
 
 mod axe;
-mod driver;
 mod page;
 mod visit;
 
@@ -18,9 +17,8 @@ use anyhow::{Context, Result};
 use image::Layout;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::Endpoint;
+use tests::browser::Appearance;
 use tests::stand::{Db, Stand, Way, Web};
-
-use driver::Appearance;
 
 /// How the visitor's browser shows pages.
 const APPEARANCES: [Appearance; 2] = [Appearance::Desk, Appearance::Phone];

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fantoccini::{Client, Locator};
+use tests::browser::Appearance;
 
-use super::driver::Appearance;
 use super::{Place, axe};
 
 /// A page under emulation, with its password hashed there, takes a second or two.

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use fantoccini::Locator;
+use tests::browser::{Appearance, Driver};
 use tests::stand::random_word;
 use tests::unique;
 
 use super::Place;
-use super::driver::{Appearance, Driver};
 use super::page::Visitor;
 
 /// From the front page to the deletion of the account.
@@ -27,7 +27,7 @@ fn visit(
     let driver = Driver::start(&place.screenshots.join(format!("{}.log", appearance.name())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let browser = driver.browser(&place.endpoint.host, appearance).await?;
+        let browser = driver.browser(Some(&place.endpoint.host), appearance).await?;
         let visitor = Visitor::new(browser.clone(), place, appearance);
         let outcome = story(&visitor).await;
         // The browser ends with its driver in any case; what matters is how the visit went.

@@ -1,11 +1,15 @@
 //! The box that a release makes, images to release in it, and the command itself.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use image::{Layout, disk, web};
+
+/// The time to live of records between releases: short, for the tests' sake.
+pub(crate) const TTL_S: u32 = 6;
 
 /// Names the folder of evidence, images and box.
 const FOLDER: &str = "BOOTSTACK_RELEASE";
@@ -14,6 +18,7 @@ const FOLDER: &str = "BOOTSTACK_RELEASE";
 pub(crate) struct Cloud {
     layout: Layout,
     folder: PathBuf,
+    ttl_s: Cell<u32>,
 }
 
 /// What `cargo xtask release` said.
@@ -43,7 +48,7 @@ impl Cloud {
     pub(crate) fn new() -> Result<Self> {
         let layout = Layout::here()?;
         let folder = layout.target().join("test-release");
-        let cloud = Self { layout, folder };
+        let cloud = Self { layout, folder, ttl_s: Cell::new(TTL_S) };
         cloud.xtask(&["release", "down"])?.well()?;
         match fs::remove_dir_all(&cloud.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
@@ -51,6 +56,11 @@ impl Cloud {
         }
         fs::create_dir_all(&cloud.folder)?;
         Ok(cloud)
+    }
+
+    /// Another time to live, from the next release on.
+    pub(crate) fn remember_for(&self, ttl_s: u32) {
+        self.ttl_s.set(ttl_s);
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -99,8 +109,9 @@ impl Cloud {
         let path = self.folder.join("release.toml");
         // A busy host boots slowly; the story of a slow candidate asks for less.
         let ready = if more.contains("ready_s") { "" } else { "ready_s = 300\n" };
+        let ttl_s = self.ttl_s.get();
         let text = format!(
-            "[machines]\nprovider = \"local\"\nwatch_s = 12\n{ready}{more}\n[records]\nzone = \"foobar.com\"\nttl_s = 6\nlow_ttl_s = 2\n\
+            "[machines]\nprovider = \"local\"\nwatch_s = 12\n{ready}{more}\n[records]\nzone = \"foobar.com\"\nttl_s = {ttl_s}\nlow_ttl_s = 2\n\
              settle_s = 20\n"
         );
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -147,6 +158,16 @@ impl Cloud {
         command
             .args(["--user", "--net", "--preserve-credentials", "--target", holder.trim(), "--"])
             .arg(program);
+        Ok(command)
+    }
+
+    /// The same for a program that asks this host's resolver: there, the box's.
+    pub(crate) fn inside_resolving(&self, program: &Path) -> Result<Command> {
+        let names = self.folder.join("resolv.conf");
+        fs::write(&names, "nameserver 10.80.0.1\n")?;
+        let mut command = self.inside(Path::new("unshare"))?;
+        command.args(["--mount", "sh", "-euc", "mount --bind \"$1\" /etc/resolv.conf; exec \"$2\"", "sh"]);
+        command.arg(names).arg(program);
         Ok(command)
     }
 

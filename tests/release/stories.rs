@@ -9,8 +9,9 @@ use image::disk;
 use image::machine::Machine;
 use image::wait::{Status, wait_until};
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, TTL_S};
 use super::load::Load;
+use super::person::Person;
 
 type Story = fn(&Cloud) -> Result<()>;
 
@@ -18,6 +19,8 @@ type Story = fn(&Cloud) -> Result<()>;
 pub(crate) const ALL: &[(&str, Story)] = &[
     ("the_first_release_makes_a_record", first),
     ("releases_in_a_row_lose_no_request_and_a_rollback_neither", in_a_row),
+    ("a_reserved_address_is_led_on_and_the_record_stays", reserved),
+    ("a_person_stays_signed_in_and_loses_no_draft", draft),
     ("a_bad_candidate_is_held_and_the_record_untouched", bad_candidates),
     ("a_release_that_was_killed_goes_on", killed),
     ("name_servers_that_refuse_or_lag_hold_the_release", name_servers),
@@ -64,6 +67,39 @@ fn in_a_row(cloud: &Cloud) -> Result<()> {
     Ok(())
 }
 
+/// Browsers keep an address for a minute, whatever its time to live: it is longer, as it is by default.
+fn draft(cloud: &Cloud) -> Result<()> {
+    cloud.remember_for(70);
+    cloud.release(&cloud.variant(500)?, "")?.well()?;
+    let person = Person::start(cloud)?;
+    let before = record(cloud)?;
+    cloud.release(&cloud.variant(501)?, "")?.well()?;
+    ensure!(record(cloud)? != before, "the record did not move");
+    person.post()?;
+    cloud.remember_for(TTL_S);
+    Ok(())
+}
+
+/// The record is set to the address once; after that only the address moves, under the same visitors.
+fn reserved(cloud: &Cloud) -> Result<()> {
+    let load = Load::start(cloud)?;
+    cloud.release(&cloud.variant(400)?, "reserved = true")?.well()?;
+    let before = record(cloud)?;
+    ensure!(before.contains("10.80.0.10"), "the record does not lead to the reserved address: {before}");
+    let said = cloud.release(&cloud.variant(401)?, "reserved = true")?.well()?;
+    ensure!(said.words.contains("+ 10.80.0.10 leads to web-"), "no change was shown:\n{}", said.words);
+    ensure!(record(cloud)? == before, "the record moved with the address");
+    // And back to addresses of machines.
+    cloud.release(&cloud.variant(402)?, "")?.well()?;
+    ensure!(record(cloud)? != before, "the record did not move");
+    let tally = load.end()?;
+    ensure!(tally.failed.is_empty(), "visits failed:\n{}", tally.failed.join("\n"));
+    Ok(())
+}
+
+/// As a release has it by default.
+const IMPATIENT: &str = "ready_s = 40";
+
 fn bad_candidates(cloud: &Cloud) -> Result<()> {
     let before = record(cloud)?;
     let held = |what: &str, image: &Path, more: &str, reason: &str| -> Result<()> {
@@ -81,14 +117,14 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
     held(
         "cannot reach the database",
         &cloud.variant(902)?,
-        &configured(cloud, &away)?,
+        &format!("{}\n{IMPATIENT}", configured(cloud, &away)?),
         "the candidate's readiness",
     )?;
     let other = good.replace("host = \"www.foobar.com\"", "host = \"www.elsewhere.example\"");
     held(
         "wrong certificate",
         &cloud.variant(903)?,
-        &configured(cloud, &other)?,
+        &format!("{}\n{IMPATIENT}", configured(cloud, &other)?),
         "the candidate's readiness",
     )?;
     dies(cloud, &before, "is switched off while watched", 904, Machine::cut)?;

@@ -17,7 +17,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How pages are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Appearance {
+pub enum Appearance {
     /// A wide window, light.
     Desk,
     /// A narrow one, dark, touched with fingers.
@@ -25,19 +25,21 @@ pub(super) enum Appearance {
 }
 
 impl Appearance {
-    pub(super) fn name(self) -> &'static str {
+    /// As part of a test's name.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Desk => "on_a_desk",
             Self::Phone => "on_a_dark_phone",
         }
     }
 
-    pub(super) fn is_dark(self) -> bool {
+    /// Whether the person prefers dark pages.
+    pub fn is_dark(self) -> bool {
         self == Self::Phone
     }
 
-    /// In CSS pixels.
-    pub(super) fn width(self) -> u32 {
+    /// The window's width in CSS pixels.
+    pub fn width(self) -> u32 {
         match self {
             Self::Desk => 1280,
             Self::Phone => 390,
@@ -46,14 +48,18 @@ impl Appearance {
 }
 
 /// A running chromedriver.
-pub(super) struct Driver {
+#[derive(Debug)]
+pub struct Driver {
     process: Child,
     port: u16,
 }
 
 impl Driver {
     /// Starts it, its log in `log`.
-    pub(super) fn start(log: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is not installed, or does not listen in time.
+    pub fn start(log: &Path) -> Result<Self> {
         let port = free_port()?;
         let output = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
         let process = Command::new("chromedriver")
@@ -76,15 +82,19 @@ impl Driver {
         Ok(driver)
     }
 
-    /// A browser that finds `host` on this host's loopback. (That its certificate is the right one, the smoke suite says.)
-    pub(super) async fn browser(&self, host: &str, appearance: Appearance) -> Result<Client> {
+    /// A browser that finds `local`, if given, on this host's loopback, and other names as this host does. (That a
+    /// certificate is the right one, the smoke suite says.)
+    ///
+    /// # Errors
+    /// When no browser starts.
+    pub async fn browser(&self, local: Option<&str>, appearance: Appearance) -> Result<Client> {
         let mut arguments = vec![
             "--headless=new".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--window-size=1280,900".to_owned(),
-            format!("--host-resolver-rules=MAP {host} 127.0.0.1"),
             format!("--blink-settings=preferredColorScheme={}", u8::from(!appearance.is_dark())),
         ];
+        arguments.extend(local.map(|host| format!("--host-resolver-rules=MAP {host} 127.0.0.1")));
         if is_root() {
             arguments.push("--no-sandbox".to_owned());
         }

@@ -5,6 +5,7 @@
 //! candidate, and the public name.
 
 pub mod answer;
+pub mod browser;
 pub mod claims;
 pub mod client;
 pub mod dice;
