@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tls::rustls::ServerConfig;
 use tls::rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -134,13 +134,40 @@ impl Connection {
             shaken = tokio::time::timeout(limit, Box::pin(self.handshake(tls, stream))) => shaken,
             () = activity.evicted() => return,
         };
-        let Ok(Some(stream)) = shaken else { return };
+        let Ok(Some(mut stream)) = shaken else { return };
         activity.touch();
+        if !self.begins(&mut stream, activity).await {
+            return;
+        }
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Box::pin(self.http2(stream, activity, service)).await;
         } else {
             Box::pin(self.http1(stream, activity, service)).await;
         }
+    }
+
+    /// Waits for the first byte of the first request, and says whether it came: until then a connection needs no protocol's
+    /// buffers, and browsers open more than they use.
+    async fn begins<S>(&self, stream: &mut TlsStream<S>, activity: &Activity) -> bool
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limit = seconds(self.limits.header_s);
+        // A request may be on its way when the drain starts.
+        let drained = async {
+            self.drain.started().await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        let begun = tokio::select! {
+            bytes = tokio::time::timeout(limit, stream.fill_buf()) => matches!(bytes, Ok(Ok([_, ..]))),
+            () = drained => false,
+            () = activity.evicted() => false,
+        };
+        if !begun {
+            // It was told nothing, and is told no more than that.
+            let _ = tokio::time::timeout(HURRIED_FAREWELL, stream.shutdown()).await;
+        }
+        begun
     }
 
     /// A visitor's connection; `None` for one that failed, or that was an authority's and is over.
