@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing from a request's body, no header value and no secret is ever a field.
 
+mod line;
+
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -10,10 +12,8 @@ use tracing::Level;
 /// Sends every event from here on to standard output, and panics too. Does nothing when called again.
 pub fn init() {
     let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
+        .fmt_fields(line::Fields)
+        .event_format(line::Line)
         .with_max_level(Level::INFO)
         .with_writer(std::io::stdout)
         .finish();
