@@ -34,7 +34,8 @@ mod search;
 mod session;
 mod status;
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -59,14 +60,26 @@ pub use redirect::router as redirect;
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// What every handler can reach. Cloning is cheap.
+/// What every handler can reach. Cloning counts one reference: each layer and each handler has a clone.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct Site(Arc<Parts>);
+
+/// What a site is made of.
+#[derive(Debug)]
+pub struct Parts {
     database: Database,
     passwords: Passwords,
-    /// `None` in tests of the router alone, where nothing is presented.
-    certificates: Option<Certificates>,
-    shared: Arc<Shared>,
+    /// Not there in tests of the router alone, where nothing is presented.
+    certificates: OnceLock<Certificates>,
+    shared: Shared,
+}
+
+impl Deref for Site {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +89,7 @@ struct Shared {
     aliases: Vec<String>,
     public_port: u16,
     load: Arc<Load>,
+    cards: posts::Cards,
     operations: Operations,
     metrics_token: Option<[u8; 32]>,
     operators: Vec<String>,
@@ -98,6 +112,7 @@ impl Site {
             aliases: config.tls.acme.iter().flat_map(|acme| acme.names.clone()).collect(),
             public_port: config.listen.public_port,
             load: Arc::default(),
+            cards: posts::Cards::default(),
             operations: Operations::default(),
             operators: config.operations.operators.clone(),
             metrics_token: token.map(|token| Sha256::digest(token.reveal()).into()),
@@ -110,7 +125,8 @@ impl Site {
             sign_ins_per_hour: config.limits.sign_ins_per_hour,
             writes_per_hour: config.limits.writes_per_hour,
         };
-        Self { database, passwords: Passwords::default(), certificates: None, shared: Arc::new(shared) }
+        let passwords = Passwords::default();
+        Self(Arc::new(Parts { database, passwords, certificates: OnceLock::new(), shared }))
     }
 
     /// The beginning of this site's absolute addresses: `https://www.foobar.com`, with a port where browsers need one.
@@ -124,7 +140,9 @@ impl Site {
     /// With what answers certificate authorities, and knows how the certificate stands.
     #[must_use]
     pub fn with_certificates(self, certificates: Certificates) -> Self {
-        Self { certificates: Some(certificates), ..self }
+        // A site has one set of certificates: a second one would be a mistake of the caller's, and is not taken.
+        let _ = self.0.certificates.set(certificates);
+        self
     }
 
     /// What the machine has in hand, to be counted by whoever accepts connections.
@@ -145,21 +163,25 @@ pub fn router(site: Site) -> Router {
     layered(site, pages.merge(lists).merge(inner))
 }
 
-/// Routes with what every request passes, listed from the innermost to the outermost.
+/// Routes with what every request passes, listed from the outermost to the innermost: one layer of ten, because each
+/// `layer` of a router puts every route into another box.
 fn layered(site: Site, routes: Router<Site>) -> Router {
+    let passed = (
+        from_fn_with_state(site.clone(), observe::request),
+        from_fn(headers::secure),
+        from_fn(compress::compress),
+        from_fn(error::pages),
+        CatchPanicLayer::custom(error::panicked),
+        from_fn_with_state(site.clone(), host::check),
+        from_fn(async |request, next: Next| db::for_request(next.run(request)).await),
+        csrf::layer(),
+        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request),
+        DefaultBodyLimit::max(site.shared.body_bytes),
+    );
     routes
         .fallback(methods::nowhere)
         .method_not_allowed_fallback(methods::refuse)
-        .layer(DefaultBodyLimit::max(site.shared.body_bytes))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request))
-        .layer(csrf::layer())
-        .layer(from_fn(async |request, next: Next| db::for_request(next.run(request)).await))
-        .layer(from_fn_with_state(site.clone(), host::check))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn(error::pages))
-        .layer(from_fn(compress::compress))
-        .layer(from_fn(headers::secure))
-        .layer(from_fn_with_state(site.clone(), observe::request))
+        .layer(passed)
         .with_state(site)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn routes() -> Router<Site> {
 }
 
 async fn answer(State(site): State<Site>, Path(token): Path<String>) -> Answer {
-    let certificates = site.certificates.as_ref().ok_or(StatusCode::NOT_FOUND)?;
+    let certificates = site.certificates.get().ok_or(StatusCode::NOT_FOUND)?;
     match certificates.answer(&token).await {
         Ok(text) => Ok(([(CONTENT_TYPE, "application/octet-stream")], text)),
         Err(Unanswered::Unknown) => Err(StatusCode::NOT_FOUND),

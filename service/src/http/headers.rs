@@ -28,6 +28,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Adds the headers to every answer.
 pub(super) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    response.headers_mut().reserve(HEADERS.len());
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

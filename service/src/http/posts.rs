@@ -4,6 +4,7 @@
 //! Invariant: only its author changes a post, and an edit that was begun from an older version is never written over a
 //! newer one.
 
+mod cards;
 mod edit;
 mod form;
 mod list;
@@ -17,6 +18,7 @@ use axum::routing::{get, post};
 use super::Site;
 use super::error::Error;
 
+pub(super) use cards::Cards;
 pub(super) use edit::own;
 pub(super) use form::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, fault};
 pub(super) use list::{Author, Page, PageQuery, entries};

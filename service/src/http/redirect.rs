@@ -27,7 +27,7 @@ pub fn router(site: Site) -> Router {
 
 /// 308 keeps the method: a form that was posted here by mistake is posted again over HTTPS, not turned into a GET.
 async fn moved(State(site): State<Site>, uri: Uri) -> Response {
-    if site.certificates.as_ref().is_some_and(|certificates| !certificates.ready()) {
+    if site.certificates.get().is_some_and(|certificates| !certificates.ready()) {
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
     }
     to_https(&site, &uri)

@@ -9,7 +9,7 @@ use super::Post;
 use crate::db::{Database, Error};
 
 /// A post in a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The row's number.
     pub id: u64,

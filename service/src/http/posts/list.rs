@@ -6,15 +6,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::db::posts::{Scope, Summary};
+use super::cards::Entry;
+use crate::db::posts::Scope;
 use crate::db::sessions::Viewer;
 use crate::http::Site;
 use crate::http::avatar::Avatar;
 use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
-use crate::http::markdown;
-use crate::http::moment::Moment;
 use crate::http::page::{encoded, page};
 use crate::http::session::Anyone;
 
@@ -34,17 +33,8 @@ pub(in crate::http) struct Page {
     pub(in crate::http) next: Option<String>,
 }
 
-/// A post as it stands in a list.
-pub(in crate::http) struct Entry {
-    pub(in crate::http) id: u64,
-    pub(in crate::http) title: String,
-    pub(in crate::http) excerpt: String,
-    pub(in crate::http) author: Author,
-    pub(in crate::http) tags: Vec<TagLink>,
-    pub(in crate::http) written: Moment,
-}
-
 /// Who wrote something: a person with a page, or nobody any more.
+#[derive(Debug)]
 pub(in crate::http) struct Author {
     /// The name in addresses.
     pub(in crate::http) name: Option<String>,
@@ -53,6 +43,7 @@ pub(in crate::http) struct Author {
 }
 
 /// A tag and its address.
+#[derive(Debug)]
 pub(in crate::http) struct TagLink {
     pub(in crate::http) name: String,
     pub(in crate::http) path: String,
@@ -87,19 +78,6 @@ pub(in crate::http) fn tag_links(tags: &str) -> Vec<TagLink> {
     tags.split_whitespace().map(link).collect()
 }
 
-impl From<Summary> for Entry {
-    fn from(post: Summary) -> Self {
-        Self {
-            id: post.id,
-            excerpt: markdown::excerpt(&post.beginning),
-            author: Author::new(post.author_name, post.author_display_name),
-            tags: tag_links(&post.tags),
-            written: Moment::new(post.created_at),
-            title: post.title,
-        }
-    }
-}
-
 /// The page of this scope that `query` asks for.
 pub(in crate::http) async fn entries(
     site: &Site,
@@ -112,7 +90,8 @@ pub(in crate::http) async fn entries(
     let more = posts.len() > SHOWN;
     posts.truncate(SHOWN);
     let next = posts.last().filter(|_| more).map(|post| cursor::write(List::Posts, post.id));
-    Ok(Page { entries: posts.into_iter().map(Entry::from).collect(), next })
+    let entries = posts.into_iter().map(|row| site.shared.cards.entry(row)).collect();
+    Ok(Page { entries, next })
 }
 
 pub(super) async fn newest(
