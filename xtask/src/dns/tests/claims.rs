@@ -95,7 +95,23 @@ fn a_name_outside_the_servers_policy_is_refused() {
 }
 
 #[test]
-fn a_stale_secondary_is_waited_for_and_named() {
+fn a_secondary_that_is_behind_is_named_with_what_it_says() {
+    for make in Make::ALL {
+        let servers = Servers::start_deaf(make);
+        let zone = servers.zone(Form::Address, true);
+        let before = zone.records().unwrap();
+        let after = wanted(&zone, &["192.0.2.2"], 300);
+        zone.update(&before, &after).unwrap();
+        let stale = servers.secondary.as_ref().unwrap().server.to_string();
+        let error = format!("{:#}", arrive(&zone, &after, Duration::from_secs(1)).unwrap_err());
+        assert!(error.contains(&format!("{stale}: www.foobar.com. 300 IN A 192.0.2.1")), "{error}");
+        let error = zone.records().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{stale} is behind")), "{error}");
+    }
+}
+
+#[test]
+fn a_secondary_that_is_down_is_waited_for_and_named() {
     each(|servers| {
         let zone = servers.zone(Form::Address, true);
         let before = zone.records().unwrap();

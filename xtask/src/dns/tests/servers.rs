@@ -49,10 +49,18 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn start(make: Make) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let ports = [free_port().unwrap(), free_port().unwrap()];
-        let primary =
-            start(make, &folder.path().join("primary"), ports[0], Role::Primary { notify: ports[1] });
+        Self::start_at(make, ports, ports[1])
+    }
+
+    /// A secondary that is not told of changes: it looks for them an hour later.
+    pub(crate) fn start_deaf(make: Make) -> Self {
+        Self::start_at(make, [free_port().unwrap(), free_port().unwrap()], free_port().unwrap())
+    }
+
+    fn start_at(make: Make, ports: [u16; 2], notify: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let primary = start(make, &folder.path().join("primary"), ports[0], Role::Primary { notify });
         let secondary =
             start(make, &folder.path().join("secondary"), ports[1], Role::Secondary { of: ports[0] });
         Self { folder, primary, secondary: Some(secondary) }
