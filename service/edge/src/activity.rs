@@ -31,6 +31,9 @@ struct Clock {
     last_ms: AtomicU64,
     written: AtomicU32,
     requests: AtomicU32,
+    /// Whether there ever was a request.
+    is_used: AtomicBool,
+    used: Notify,
     is_leaving: AtomicBool,
     evicted: Notify,
 }
@@ -46,6 +49,8 @@ impl Activity {
             last_ms: AtomicU64::new(0),
             written: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            is_used: AtomicBool::new(false),
+            used: Notify::new(),
             is_leaving: AtomicBool::new(false),
             evicted: Notify::new(),
         }))
@@ -61,7 +66,17 @@ impl Activity {
     pub(crate) fn begin(&self) -> Busy {
         self.touch();
         self.0.requests.fetch_add(1, Ordering::Relaxed);
+        if !self.0.is_used.swap(true, Ordering::Relaxed) {
+            self.0.used.notify_one();
+        }
         Busy(self.clone())
+    }
+
+    /// Ends when the first request has begun.
+    pub(crate) async fn used(&self) {
+        if !self.0.is_used.load(Ordering::Relaxed) {
+            self.0.used.notified().await;
+        }
     }
 
     fn wrote(&self, bytes: usize) {

@@ -221,12 +221,20 @@ impl Connection {
         self.watch(pin!(connection), activity).await;
     }
 
+    /// Ends when the drain has started and the connection may be asked to end: its first request may be on its way, and
+    /// HTTP/2 would drop a connection that it has heard nothing on.
+    async fn drained(&self, activity: &Activity) {
+        self.drain.started().await;
+        // Whichever comes first.
+        let _ = tokio::time::timeout(FAREWELL, activity.used()).await;
+    }
+
     /// Runs the connection until it ends; on the drain or when it is idle, asks it to end (HTTP/2: GOAWAY).
     async fn watch<C: GracefulConnection>(&self, mut connection: Pin<&mut C>, activity: &Activity) {
         let idle = seconds(self.limits.idle_s);
         tokio::select! {
             _ = connection.as_mut() => {}
-            () = self.drain.started() => end(connection, activity.stopped(idle)).await,
+            () = self.drained(activity) => end(connection, activity.stopped(idle)).await,
             () = activity.stopped(idle) => end(connection, tokio::time::sleep(FAREWELL)).await,
             () = activity.evicted() => end(connection, tokio::time::sleep(HURRIED_FAREWELL)).await,
         }

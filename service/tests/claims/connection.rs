@@ -118,6 +118,26 @@ async fn a_client_that_sends_nothing_is_dropped_by_the_handshakes_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_that_no_request_follows_is_ended_by_the_heads_limit() {
+    let (mut stream, _trigger) = Client::secure().handshake().await;
+    let begun = Instant::now();
+    // An end that TLS knows of, not a broken connection.
+    assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 0);
+    assert_eq!(begun.elapsed().as_secs(), u64::from(Limits::default().header_s));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_on_its_way_when_the_drain_starts_is_answered() {
+    let (stream, trigger) = Client::secure().handshake().await;
+    trigger.start();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    assert_eq!(sender.send_request(request("/healthz")).await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_that_never_ends_is_dropped_by_its_limit() {
     let mut client = Client::plain();
     client.stream.write_all(b"GET / HTTP/1.1\r\nhost: www.foo").await.unwrap();
