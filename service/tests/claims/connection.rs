@@ -130,7 +130,8 @@ async fn a_handshake_that_no_request_follows_is_ended_by_the_heads_limit() {
 async fn a_request_that_is_on_its_way_when_the_drain_starts_is_answered() {
     let (stream, trigger) = Client::secure().handshake().await;
     trigger.start();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
