@@ -157,7 +157,7 @@ impl Provider for Local {
     }
 
     fn reserved(&mut self) -> Result<Option<Reserved>> {
-        Ok(self.has_reserved.then(|| address::reserved(&self.folder)))
+        self.has_reserved.then(|| address::reserved(&self.folder)).transpose()
     }
 
     fn lead(&mut self, machine: &str) -> Result<()> {

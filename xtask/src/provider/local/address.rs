@@ -3,7 +3,7 @@
 //! Connections that are there stay where they are; new ones follow (netfilter translates the address of a connection once).
 //! Invariant: what is noted was done; a box that is made anew leads nowhere.
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Stdio;
@@ -19,10 +19,15 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 10);
 /// The note, below the box's folder: the machine's name.
 pub(super) const LED: &str = "led";
 
-/// Where it leads.
-pub(super) fn reserved(folder: &Path) -> Reserved {
-    let machine = fs::read_to_string(folder.join(LED)).ok();
-    Reserved { address: ADDRESS.into(), machine }
+/// Where it leads; nowhere before the first release.
+pub(super) fn reserved(folder: &Path) -> Result<Reserved> {
+    let path = folder.join(LED);
+    let machine = match fs::read_to_string(&path) {
+        Ok(name) => Some(name),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    Ok(Reserved { address: ADDRESS.into(), machine })
 }
 
 /// Leads it to the machine, in one step.
