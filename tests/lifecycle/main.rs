@@ -6,6 +6,7 @@
 
 mod address;
 mod boot;
+mod busy;
 mod clock;
 mod crash;
 mod cut;
@@ -33,6 +34,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_web_machine_boots_by_bios_with_2_cpus,
         },
         cut::{rows_survive_a_power_cut_of_the_web_machine, rows_survive_power_cuts_of_the_db_machine},
+        busy::{visitors_are_answered_while_a_password_is_hashed},
         database::{
             a_database_that_falls_silent_is_answered_for_within_2_s,
             a_wrong_password_is_named_and_set_right_by_the_db_machine,

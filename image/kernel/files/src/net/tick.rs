@@ -1,7 +1,8 @@
 //! The processor's one-shot timer, programmed as seldom as possible.
 //!
 //! Programming it costs a trip out of the machine, so a timer that fires too early is left alone: whoever it wakes
-//! finds nothing to do and asks again. While the service computes, the network still runs once per `PERIOD_US`.
+//! finds nothing to do and asks again. While the service computes, the network still runs once per `PERIOD_US`, which is
+//! also a thread's turn while another is ready.
 //!
 //! Invariant: the timer fires at or before every deadline that was asked for and has not passed.
 

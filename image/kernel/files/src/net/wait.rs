@@ -69,10 +69,12 @@ fn halt(seen: u32, deadline: Option<u64>) {
     announce();
     take_messages();
     let others_are_ready = *core_scheduler().get_priority_bitmap() != 0;
-    if events() != seen || others_are_ready || !stack::prepare_to_sleep(deadline) {
+    let is_idle = events() == seen && stack::prepare_to_sleep(deadline);
+    if others_are_ready || !is_idle {
         HALTING.fetch_and(!this_core(), Ordering::SeqCst);
         interrupts::enable();
-        if others_are_ready {
+        // Whoever computes meanwhile is interrupted by the next frame, and at the end of its turn.
+        if is_idle {
             core_scheduler().reschedule();
         }
         return;
