@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Waker;
 use core::{fmt, mem};
 
-use hermit_sync::{InterruptTicketMutex, Lazy};
+use hermit_sync::{InterruptTicketMutex, Lazy, without_interrupts};
 
 use crate::arch;
 use crate::net::wait;
@@ -23,7 +23,7 @@ const PORTION_BYTES: usize = 16;
 /// The pace while the processor works: 16 bytes in 1.4 ms are 115,200 baud.
 const PACE_US: u64 = 1_400;
 
-/// Whether lines wait for their turn. Not before the service runs, and never again after a panic.
+/// Whether lines wait for their turn. Not before the service runs, nor after last words.
 static IS_PATIENT: AtomicBool = AtomicBool::new(false);
 static HAS_WAITING: AtomicBool = AtomicBool::new(false);
 /// When a portion last went out, microseconds since start.
@@ -129,8 +129,8 @@ pub(crate) fn be_patient() {
     let mut console = CONSOLE.lock();
     if console.waiting.is_empty() {
         console.waiting = waiting;
-        IS_PATIENT.store(true, Ordering::Relaxed);
     }
+    IS_PATIENT.store(true, Ordering::Relaxed);
 }
 
 /// Sends a portion, if any waits. For a processor with nothing to do.
@@ -156,12 +156,16 @@ pub fn _print(words: fmt::Arguments<'_>) {
     CONSOLE.lock().write_fmt(words).unwrap();
 }
 
+/// For last words: nothing waits after them, and they wait for nobody. An interrupt on the way would write too, for the
+/// console is not locked.
 #[doc(hidden)]
 pub fn _panic_print(words: fmt::Arguments<'_>) {
     use fmt::Write;
-    IS_PATIENT.store(false, Ordering::Relaxed);
-    // Safety: a panic is the end: whoever holds the lock does not come back to it.
-    let mut console = unsafe { CONSOLE.make_guard_unchecked() };
-    console.write_fmt(words).ok();
-    mem::forget(console);
+    without_interrupts(|| {
+        IS_PATIENT.store(false, Ordering::Relaxed);
+        // Safety: whoever holds the lock has interrupts off, so it is this thread, which crashed and does not go back to it.
+        let mut console = unsafe { CONSOLE.make_guard_unchecked() };
+        console.write_fmt(words).ok();
+        mem::forget(console);
+    });
 }
