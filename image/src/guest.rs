@@ -20,9 +20,6 @@ mod workspace;
 
 const TARGET: &str = "x86_64-unknown-hermit";
 
-/// The package and its binary.
-const SERVICE: &str = "service";
-
 /// What the application is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -30,6 +27,8 @@ pub enum Purpose {
     Site,
     /// `cargo xtask bench net`: the site, and a file of 1 MB to download.
     Bench,
+    /// The tests: a program that judges the kernel from inside.
+    Inside,
 }
 
 impl Purpose {
@@ -38,6 +37,15 @@ impl Purpose {
         match self {
             Self::Site => "application",
             Self::Bench => "application-bench",
+            Self::Inside => "application-inside",
+        }
+    }
+
+    /// The package, which is also its binary's name.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Site | Self::Bench => "service",
+            Self::Inside => "inside",
         }
     }
 }
@@ -72,8 +80,15 @@ fn compile(
 ) -> Result<PathBuf> {
     let target = layout.build("guest");
     let mut cargo = toolchain.cargo();
-    cargo.current_dir(workspace).args(["rustc", "--release", "--target", TARGET, "--package", SERVICE]);
-    cargo.args(["--bin", SERVICE]).arg("--target-dir").arg(&target);
+    cargo.current_dir(workspace).args([
+        "rustc",
+        "--release",
+        "--target",
+        TARGET,
+        "--package",
+        purpose.package(),
+    ]);
+    cargo.args(["--bin", purpose.package()]).arg("--target-dir").arg(&target);
     if purpose == Purpose::Bench {
         cargo.args(["--features", "service/bench"]);
     }
@@ -82,7 +97,7 @@ fn compile(
     cargo.env("CARGO_TARGET_X86_64_UNKNOWN_HERMIT_LINKER", toolchain.tool("ld.lld"));
     cargo.arg("--").arg(format!("-Clink-arg={}", linked_kernel(workspace, kernel)?));
     command::run(&mut cargo)?;
-    Ok(target.join(TARGET).join("release").join(SERVICE))
+    Ok(target.join(TARGET).join("release").join(purpose.package()))
 }
 
 fn flags(layout: &Layout, toolchain: &Toolchain) -> Vec<String> {
@@ -111,7 +126,7 @@ fn check_lock(layout: &Layout, workspace: &Path) -> Result<()> {
 
 /// The binary with its symbols, and without: only the latter goes into an image.
 fn strip(layout: &Layout, toolchain: &Toolchain, binary: &Path, purpose: Purpose) -> Result<PathBuf> {
-    let application = layout.build(purpose.part()).join(SERVICE);
+    let application = layout.build(purpose.part()).join(purpose.package());
     let content = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     layout::replace_with(&application.with_extension("debug"), &content)?;
     let stamp = application.with_extension("made-of");

@@ -13,6 +13,7 @@ mod cut;
 mod damage;
 mod database;
 mod entropy;
+mod inside;
 mod memory;
 mod shutdown;
 mod volume;
@@ -43,6 +44,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             rows_survive_an_orderly_shutdown,
             a_web_machine_drains_and_powers_off_at_its_power_button,
         },
+        inside::{the_kernel_keeps_its_promises_to_a_program},
         clock::{a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree},
         entropy::{
             a_machine_without_random_numbers_is_refused_with_a_line,

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may depend on whom inside the workspace (ARCHITECTURE.md, "The rooms").
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("config", &[]),
     ("edge", &["config", "tls"]),
     ("image", &["seal"]),
+    ("inside", &[]),
     ("seal", &[]),
     ("service", &["config", "edge", "tls"]),
     ("tests", &["image", "tls"]),

@@ -44,13 +44,14 @@ pub struct Parts {
     layout: Layout,
     stack: Stack,
     web: OnceLock<WebImage>,
+    inside: OnceLock<PathBuf>,
     db: OnceLock<DbImage>,
 }
 
 impl Parts {
     pub(super) fn new(layout: Layout) -> Result<Self> {
         let stack = Stack::load(&layout)?;
-        Ok(Self { layout, stack, web: OnceLock::new(), db: OnceLock::new() })
+        Ok(Self { layout, stack, web: OnceLock::new(), inside: OnceLock::new(), db: OnceLock::new() })
     }
 
     pub(super) fn host(&self) -> &str {
@@ -77,6 +78,19 @@ impl Parts {
             let application = guest::build(&self.layout, &toolchain, &kernel, guest::Purpose::Site)?;
             web::assemble(&self.layout, &loader, &application)
         })
+    }
+
+    /// The program that judges the kernel from inside, sealed as the loader wants it.
+    pub(super) fn inside(&self) -> Result<&Path> {
+        let sealed = once(&self.inside, || {
+            let toolchain = toolchain::find(&self.layout)?;
+            let kernel = kernel::build(&self.layout, &toolchain)?;
+            let program = guest::build(&self.layout, &toolchain, &kernel, guest::Purpose::Inside)?;
+            let sealed = program.with_extension("sealed");
+            web::seal_application(&program, &sealed)?;
+            Ok(sealed)
+        })?;
+        Ok(sealed)
     }
 
     fn db(&self) -> Result<&DbImage> {

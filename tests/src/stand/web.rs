@@ -46,6 +46,7 @@ pub struct Plan<'a> {
     network: Option<Network>,
     kernel_arguments: String,
     more_config: String,
+    runs_inside: bool,
 }
 
 type Damage = Box<dyn FnOnce(&std::path::Path) -> Result<()>>;
@@ -69,6 +70,7 @@ impl Stand {
             network: None,
             kernel_arguments: String::new(),
             more_config: String::new(),
+            runs_inside: false,
         }
     }
 }
@@ -137,6 +139,13 @@ impl Plan<'_> {
         self
     }
 
+    /// With the program that judges the kernel in the service's place; for a direct boot only.
+    #[must_use]
+    pub fn judged_from_inside(mut self) -> Self {
+        self.runs_inside = true;
+        self
+    }
+
     /// Powers the machine on.
     ///
     /// # Errors
@@ -148,8 +157,11 @@ impl Plan<'_> {
         let mut config = stand.identity.config(ports.https, self.database_port, &self.password)?;
         config.extend(self.more_config.as_bytes());
         let mut boot = stand.parts.web_boot(self.way, &folder, &config)?;
-        if let WebBoot::Direct { arguments, .. } = &mut boot {
+        if let WebBoot::Direct { arguments, application, .. } = &mut boot {
             *arguments = format!("{} {arguments}", self.kernel_arguments).trim_start().to_owned();
+            if self.runs_inside {
+                stand.parts.inside()?.clone_into(application);
+            }
         }
         if let (Some(damage), Some(disk)) = (self.damage, disk(&boot)) {
             damage(&disk)?;

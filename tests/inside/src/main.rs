@@ -1,0 +1,62 @@
+//! What a program may expect of the kernel, judged from inside a machine: it runs there in the service's place.
+//!
+//! It says each claim that holds on the console, and ends with success if all do. `tests/lifecycle/inside.rs` boots it. On the
+//! host, `cargo run -p inside` judges Linux by the same claims, which is how a wrong claim is found out.
+//!
+//! It measures nothing, and knows no peer: the network is judged from outside. Invariant: a claim that does not hold ends the
+//! program, or never comes back, which whoever watches the console finds out.
+
+mod registers;
+mod threads;
+mod timers;
+mod wakeups;
+
+use std::process::ExitCode;
+
+/// Why a claim does not hold.
+type Verdict = Result<(), String>;
+type Claim = (&'static str, fn() -> Verdict);
+
+/// Names each claim after itself.
+macro_rules! claims {
+    ($($module:ident::{$($claim:ident),+ $(,)?}),+ $(,)?) => {
+        &[$($((stringify!($claim), $module::$claim as fn() -> Verdict)),+),+]
+    };
+}
+
+const CLAIMS: &[Claim] = claims![
+    wakeups::{
+        a_thread_and_a_runtime_wake_each_other,
+        many_threads_wake_one_runtime,
+        a_runtime_of_many_threads_works,
+        a_wake_up_that_meets_its_timeout_is_not_lost,
+        a_lock_that_many_want_reaches_each,
+    },
+    timers::{no_timer_fires_early_and_all_do, time_passes_for_one_thread_while_another_computes},
+    threads::{threads_come_and_go, blocking_work_comes_back},
+    registers::{vector_registers_are_each_threads_own},
+];
+
+fn main() -> ExitCode {
+    for (name, claim) in CLAIMS {
+        println!("claim {name} …");
+        if let Err(why) = claim() {
+            println!("claim {name} does not hold: {why}");
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("all {} claims hold", CLAIMS.len());
+    ExitCode::SUCCESS
+}
+
+/// A runtime as the service has it.
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))
+}
+
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(why()) }
+}
