@@ -76,6 +76,7 @@ struct Gauges {
     pool: Family<State, Gauge>,
     pool_most: Gauge,
     memory: Family<State, Gauge>,
+    files: Family<State, Gauge>,
     machine_uptime: Gauge,
 }
 
@@ -169,6 +170,7 @@ impl Gauges {
             self.uptime.clone(),
         );
         registry.register_with_unit("machine_memory", "The machine's memory", bytes(), self.memory.clone());
+        registry.register("machine_files", "The machine's files and sockets", self.files.clone());
         let help = "Since the machine's start";
         registry.register_with_unit("machine_uptime", help, Unit::Seconds, self.machine_uptime.clone());
     }
@@ -184,6 +186,11 @@ impl Gauges {
         for (state, value) in [("total", machine.memory_total), ("available", machine.memory_available)] {
             if let Some(bytes) = value {
                 self.memory.get_or_create(&State { state }).set(whole(bytes));
+            }
+        }
+        for (state, value) in [("open", machine.files_open), ("max", machine.files_most)] {
+            if let Some(count) = value {
+                self.files.get_or_create(&State { state }).set(whole(count));
             }
         }
         if let Some(uptime) = machine.uptime {

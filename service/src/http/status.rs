@@ -85,6 +85,10 @@ fn facts(site: &Site, minutes: &[Minute]) -> Vec<(&'static str, String)> {
                 format!("{} of {}", mib(total.saturating_sub(left) as f64), mib(total as f64))
             }),
         ),
+        (
+            "Open files and sockets",
+            machine.files_open.zip(machine.files_most).map(|(open, most)| format!("{open} of {most}")),
+        ),
         ("The machine runs since", machine.uptime.map(|uptime| minutes_of(uptime.as_secs()))),
         ("The service runs since", Some(minutes_of(site.shared.operations.uptime().as_secs()))),
     ];

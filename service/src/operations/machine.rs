@@ -1,4 +1,5 @@
-//! Facts of the machine, where its system tells them as Linux does: `/proc/meminfo` and `/proc/uptime` (proc(5)).
+//! Facts of the machine, where its system tells them as Linux does: `/proc/meminfo`, `/proc/uptime` and
+//! `/proc/sys/fs/file-nr` (proc(5)).
 //!
 //! Invariant: what a system does not tell is `None`, never a guess.
 
@@ -14,6 +15,10 @@ pub struct Machine {
     pub memory_available: Option<u64>,
     /// Since its start.
     pub uptime: Option<Duration>,
+    /// Open files and sockets of all programs; in a web machine there is one.
+    pub files_open: Option<u64>,
+    /// The most that may be open.
+    pub files_most: Option<u64>,
 }
 
 impl Machine {
@@ -21,10 +26,13 @@ impl Machine {
     pub fn read() -> Self {
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+        let files = fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
         Self {
             memory_total: bytes(&memory, "MemTotal:"),
             memory_available: bytes(&memory, "MemAvailable:"),
             uptime: seconds(&uptime),
+            files_open: count(&files, 0),
+            files_most: count(&files, 2),
         }
     }
 }
@@ -41,6 +49,11 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// `1824  0  65536`: open, of these unused, and at most.
+fn count(text: &str, place: usize) -> Option<u64> {
+    text.split_whitespace().nth(place)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +66,8 @@ mod tests {
         assert_eq!(bytes("MemTotal: much kB", "MemTotal:"), None);
         assert_eq!(bytes("MemTotal: 18446744073709551615 kB", "MemTotal:"), None);
         assert_eq!(seconds("350735.47 234388.90\n"), Some(Duration::from_secs_f64(350_735.47)));
+        assert_eq!((count("57\t0\t65536\n", 0), count("57\t0\t65536\n", 2)), (Some(57), Some(65536)));
+        assert_eq!((count("", 0), count("57 0", 2), count("-1 0 9", 0)), (None, None, None));
         for strange in ["", "soon", "-1 0", "inf", "NaN"] {
             assert_eq!(seconds(strange), None, "{strange}");
         }

@@ -20,7 +20,7 @@ use crate::io;
 pub(crate) mod eventfd;
 mod polling;
 pub(crate) mod stdio;
-mod table;
+pub(crate) mod table;
 pub(crate) mod watch;
 
 pub use polling::poll;

@@ -19,7 +19,7 @@ use crate::net::tcp::TcpSocket;
 use crate::net::udp::UdpSocket;
 
 /// More is a leak, not a load: a connection costs more memory than its descriptor.
-const MOST_DESCRIPTORS: usize = 65_536;
+pub(crate) const MOST_DESCRIPTORS: usize = 65_536;
 
 /// What a descriptor names.
 #[derive(Clone, Debug)]
@@ -106,6 +106,11 @@ pub(super) fn with<R>(work: impl FnOnce(&Table) -> R) -> R {
     let mut table = TABLE.lock();
     table.open_console();
     work(&table)
+}
+
+/// How many numbers name something.
+pub(crate) fn count() -> usize {
+    with(|table| table.entries.iter().flatten().count())
 }
 
 /// What a number names.

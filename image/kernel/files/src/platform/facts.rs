@@ -1,4 +1,4 @@
-//! Facts about the machine where Linux has them: `/proc/meminfo` and `/proc/uptime`.
+//! Facts about the machine where Linux has them: `/proc/meminfo`, `/proc/uptime` and `/proc/sys/fs/file-nr`.
 //!
 //! Only what is true here is told: no caches, no swap. Invariant: the lines have Linux's form (proc(5)), so that one
 //! reader serves both.
@@ -8,13 +8,18 @@ use alloc::format;
 
 use super::file::{Node, Text};
 use crate::arch::mm::physicalmem;
+use crate::fd::{self, AccessPermission};
 use crate::net::wait;
 use crate::{fs, io, mm};
 
 /// Publishes the files. `/proc` exists.
 pub(super) fn publish() -> io::Result<()> {
     fs::mount("/proc/meminfo", Box::new(Node::new(|| Text::new(meminfo()))))?;
-    fs::mount("/proc/uptime", Box::new(Node::new(|| Text::new(uptime()))))
+    fs::mount("/proc/uptime", Box::new(Node::new(|| Text::new(uptime()))))?;
+    for folder in ["/proc/sys", "/proc/sys/fs"] {
+        fs::create_dir(folder, AccessPermission::S_IRUSR | AccessPermission::S_IXUSR)?;
+    }
+    fs::mount("/proc/sys/fs/file-nr", Box::new(Node::new(|| Text::new(open_files()))))
 }
 
 /// What is free is free for everybody: the heap's gaps, and the pages that are not mapped yet.
@@ -28,4 +33,9 @@ fn meminfo() -> alloc::string::String {
 fn uptime() -> alloc::string::String {
     let hundredths = wait::now() / 10_000;
     format!("{}.{:02} 0.00\n", hundredths / 100, hundredths % 100)
+}
+
+/// Open, open but unused, and at most: there is one program, so its descriptors are all that there are.
+fn open_files() -> alloc::string::String {
+    format!("{}\t0\t{}\n", fd::table::count(), fd::table::MOST_DESCRIPTORS)
 }
