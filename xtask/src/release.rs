@@ -8,6 +8,7 @@ mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod history;
+mod leak;
 mod prepare;
 mod retire;
 mod stage;

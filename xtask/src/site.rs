@@ -28,6 +28,7 @@ pub(crate) struct Site {
     authority: Authority,
     password: String,
     storage_key: String,
+    metrics_token: String,
 }
 
 /// Where a web machine (or the service on the host) listens and finds its database.
@@ -67,6 +68,7 @@ impl Site {
             authority: Authority::open(&folder.join("ca"))?,
             password: kept(&folder.join("db-password"), random_hex)?,
             storage_key: kept(&folder.join("storage-key"), random_key)?,
+            metrics_token: kept(&folder.join("metrics-token"), random_hex)?,
         })
     }
 
@@ -102,6 +104,7 @@ impl Site {
                 storage_keys: [&self.storage_key],
             },
             database: self.database(places.database_host, places.database_port)?,
+            operations: Operations { metrics_token: &self.metrics_token },
         };
         Ok(toml::to_string(&config)?.into_bytes())
     }
@@ -156,6 +159,13 @@ struct Config<'a> {
     listen: Listen<'a>,
     tls: Tls<'a>,
     database: Database<'a>,
+    operations: Operations<'a>,
+}
+
+#[derive(Serialize)]
+struct Operations<'a> {
+    /// Whoever has it may read `/metrics`.
+    metrics_token: &'a str,
 }
 
 #[derive(Serialize)]
@@ -247,8 +257,8 @@ mod tests {
         assert_eq!(first.password().len(), 2 * PASSWORD_BYTES);
         let mode =
             |name: &str| fs::metadata(folder.path().join("data").join(name)).unwrap().permissions().mode();
-        let modes = ["", "db-password", "storage-key"].map(|name| mode(name) & 0o777);
-        assert_eq!(modes, [0o700, 0o600, 0o600]);
+        let modes = ["", "db-password", "storage-key", "metrics-token"].map(|name| mode(name) & 0o777);
+        assert_eq!(modes, [0o700, 0o600, 0o600, 0o600]);
         tls::seal::StorageKey::from_base64([first.storage_key.as_str()]).unwrap();
     }
 

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tls::rustls::pki_types::ServerName;
 use tls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
@@ -22,6 +22,8 @@ pub(crate) const READY: &str = "/readyz";
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// The longest status line read.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;
+/// The most figures read: a line for each route and status.
+const FIGURES_BYTES_MAX: u64 = 1 << 20;
 
 /// Who visits, and where.
 pub(crate) struct Visitor {
@@ -67,12 +69,33 @@ impl Visitor {
     /// so a machine's first answer is seen soon after it is possible, and a slow one is waited for in the end.
     pub(crate) fn get(&self, path: &str, waited: Duration) -> Result<u16> {
         let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
+        let mut line = String::new();
+        self.ask(path, "", patience)?.take(STATUS_LINE_BYTES_MAX).read_line(&mut line).map_err(plain)?;
+        status(&line)
+    }
+
+    /// The service's figures, for whoever has the token. Their last line is `# EOF` (OpenMetrics 1.0).
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub(crate) fn figures(&self, path: &str, token: &str) -> Result<String> {
+        let authorization = format!("Authorization: Bearer {token}\r\n");
+        let mut answer = String::new();
+        let mut lines = self.ask(path, &authorization, PATIENCE.1)?.take(FIGURES_BYTES_MAX);
+        while !answer.ends_with("# EOF\n") {
+            let read = lines.read_line(&mut answer).map_err(plain)?;
+            ensure!(read > 0, "the figures end too soon");
+        }
+        ensure!(status(&answer)? == 200, "the figures are refused");
+        Ok(answer)
+    }
+
+    fn ask(&self, path: &str, more: &str, patience: Duration) -> Result<impl BufRead> {
         let mut stream = self.connect(patience)?;
         let host = self.name.to_str();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").map_err(plain)?;
-        let mut line = String::new();
-        BufReader::new(stream.take(STATUS_LINE_BYTES_MAX)).read_line(&mut line).map_err(plain)?;
-        status(&line)
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n")
+            .map_err(plain)?;
+        Ok(BufReader::new(stream))
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Machines {
     /// Whether the box of `local` has an address that is led from machine to machine, so that the record is set once.
     #[serde(default)]
     pub(crate) reserved: bool,
-    /// How long a candidate is visited before it may meet visitors, in seconds after its start.
+    /// How long a candidate is visited before it may meet visitors, in seconds after its start; fifty times at least.
     #[serde(default = "watch_s")]
     pub(crate) watch_s: u64,
     /// How long a candidate may take until it is ready, in seconds.

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::config::{Config, Keeper};
 use super::evidence::{Evidence, Store, read, write};
 use super::history::History;
+use super::leak::{Count, LEAST_VISITS};
 use super::world::World;
 use super::{Dns, prepare, trial};
 use crate::dns::{Key, Kind, Names, Records, Server, Zone, absolute, await_everywhere, zone_lines};
@@ -269,7 +270,9 @@ impl World for Stage<'_> {
         let visitor = self.visitor(machine.address)?;
         let until_s = machine.since_s + self.config.machines.watch_s;
         let step = progress::start("watch over the candidate");
-        let (mut visits, mut last) = (0_u32, None::<Instant>);
+        let configuration = self.configuration()?;
+        let before = Count::take(&visitor, &configuration);
+        let (mut visits, mut last) = (0_u64, None::<Instant>);
         let left = Duration::from_secs(until_s.saturating_sub(now_s()) + 60);
         wait_until(left, "the end of the watch", || {
             if last.is_none_or(|at| at.elapsed() >= VISIT_INTERVAL) {
@@ -281,14 +284,16 @@ impl World for Stage<'_> {
                 visits += 1;
             }
             step.update(format!("{visits} visits"));
-            Ok(if now_s() >= until_s {
+            Ok(if now_s() >= until_s && visits >= LEAST_VISITS {
                 Status::Reached(())
             } else {
                 Status::Pending(format!("{visits} visits"))
             })
         })?;
-        step.done(format!("{visits} visits, all answered"));
-        Ok(format!("{visits} visits, all answered"))
+        let open = Count::take(&visitor, &configuration).compare(&before, visits)?;
+        let words = format!("{visits} visits, all answered; {open}");
+        step.done(&words);
+        Ok(words)
     }
 
     fn stop(&mut self, machine: &Machine) -> Result<()> {
