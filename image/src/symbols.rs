@@ -21,13 +21,26 @@ type Symbol = (u64, String);
 /// # Errors
 /// When the application with its symbols is not there, or is no ELF file.
 pub fn resolve(layout: &Layout, toolchain: &Toolchain, console: &str) -> Result<String> {
+    Ok(named(console, &symbols(layout, toolchain)?))
+}
+
+/// Where the function of this name begins, as a distance from the application's start.
+///
+/// # Errors
+/// When the application with its symbols is not there, or has no such function.
+pub fn place_of(layout: &Layout, toolchain: &Toolchain, name: &str) -> Result<u64> {
+    let symbols = symbols(layout, toolchain)?;
+    let found = symbols.iter().find(|(_, known)| known == name);
+    found.map(|(place, _)| *place).with_context(|| format!("the application has no function {name}"))
+}
+
+fn symbols(layout: &Layout, toolchain: &Toolchain) -> Result<Vec<Symbol>> {
     let application = layout.build("application").join("service.debug");
     fs::metadata(&application).with_context(|| format!("cannot read {}", application.display()))?;
     let mut nm = Command::new(toolchain.tool("llvm-nm"));
     nm.args(["--defined-only", "--numeric-sort"]).arg(&application);
     let listing = String::from_utf8(command::output(&mut nm)?).context("llvm-nm does not print text")?;
-    let symbols: Vec<Symbol> = listing.lines().filter_map(function).collect();
-    Ok(named(console, &symbols))
+    Ok(listing.lines().filter_map(function).collect())
 }
 
 /// A line of llvm-nm: address, kind, name. `t` and `T` are code.

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, ensure};
-use image::{Layout, disk, web};
+use anyhow::{Context, Result, anyhow, ensure};
+use image::{Layout, disk, symbols, toolchain, web};
 
 /// The time to live of records between releases: short, for the tests' sake.
 pub(crate) const TTL_S: u32 = 6;
@@ -140,6 +140,41 @@ impl Cloud {
         Ok(path)
     }
 
+    /// An image that is sound but for its kernel's `close`, which says yes and closes nothing.
+    pub(crate) fn leaking(&self) -> Result<PathBuf> {
+        /// `xor eax, eax; ret`.
+        const YES: [u8; 3] = [0x31, 0xc0, 0xc3];
+        let close = symbols::place_of(&self.layout, &toolchain::find(&self.layout)?, "sys_close")?;
+        let path = self.variant(907)?;
+        let mut changed = Err(anyhow!("no segment of the application holds its `close`"));
+        web::change_application(&path, |application| {
+            if let Some(code) =
+                file_offset(application, close).and_then(|at| application.get_mut(at..)?.first_chunk_mut())
+            {
+                *code = YES;
+                changed = Ok(());
+            }
+        })?;
+        changed.map(|()| path)
+    }
+
+    /// Stops a name server of the box in its tracks until what is returned is dropped.
+    pub(crate) fn pause(&self, server: &str) -> Result<Paused> {
+        let config = self.folder.join("cloud").join(server).join("knot.conf");
+        let config = config.as_os_str().as_encoded_bytes();
+        let processes = fs::read_dir("/proc").context("cannot read /proc")?;
+        let runs = |line: &[u8]| line.split(|byte| *byte == 0).any(|word| word == config);
+        let id = processes.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            fs::read(path.join("cmdline"))
+                .is_ok_and(|line| runs(&line))
+                .then(|| path.file_name()?.to_str()?.parse().ok())?
+        });
+        let paused = Paused(id.last().with_context(|| format!("no name server {server} runs"))?);
+        paused.signal("STOP")?;
+        Ok(paused)
+    }
+
     /// The folders of the web machines that there are or were, the newest last.
     pub(crate) fn machines(&self) -> Result<Vec<PathBuf>> {
         let folder = self.folder.join("cloud/machines");
@@ -177,6 +212,35 @@ impl Cloud {
         let endpoint: tests::Endpoint = serde_json::from_str(&ca)?;
         Ok(endpoint.ca)
     }
+}
+
+/// A process that is stopped, and goes on when this is dropped.
+pub(crate) struct Paused(u32);
+
+impl Paused {
+    fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.0.to_string()]).status()?;
+        ensure!(status.success(), "cannot signal process {}", self.0);
+        Ok(())
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let _ = self.signal("CONT");
+    }
+}
+
+/// Where an address of a 64-bit ELF file lies in it (System V ABI, program headers).
+fn file_offset(elf: &[u8], address: u64) -> Option<usize> {
+    let word = |at: usize| Some(u64::from_le_bytes(*elf.get(at..)?.first_chunk()?));
+    let short = |at: usize| Some(usize::from(u16::from_le_bytes(*elf.get(at..)?.first_chunk()?)));
+    let (headers, size, count) = (usize::try_from(word(0x20)?).ok()?, short(0x36)?, short(0x38)?);
+    (0..count).map(|number| headers + number * size).find_map(|header| {
+        let (offset, start, length) = (word(header + 8)?, word(header + 16)?, word(header + 32)?);
+        let distance = address.checked_sub(start).filter(|distance| *distance < length)?;
+        usize::try_from(offset + distance).ok()
+    })
 }
 
 /// All of `old` become `new`, which is as long.

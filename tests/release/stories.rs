@@ -127,6 +127,7 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
         &format!("{}\n{IMPATIENT}", configured(cloud, &other)?),
         "the candidate's readiness",
     )?;
+    held("leaks file descriptors", &cloud.leaking()?, "", "it leaks")?;
     dies(cloud, &before, "is switched off while watched", 904, Machine::cut)?;
     dies(cloud, &before, "crashes while watched", 906, |machine| machine.control("inject-nmi").map(drop))
 }
@@ -232,6 +233,28 @@ fn name_servers(cloud: &Cloud) -> Result<()> {
     cloud.release(&image, "")?.refused("does not know the key release.")?;
     ensure!(record(cloud)? == before, "the record moved by a wrong key");
     fs::write(&key, right)?;
+    cloud.release(&image, "")?.well()?;
+    let after = record(cloud)?;
+    ensure!(after != before, "the same command did not go on");
+    silent(cloud, &after)
+}
+
+/// One of the two answers nothing any more: before a release begins, and when the candidate is found good.
+fn silent(cloud: &Cloud, before: &str) -> Result<()> {
+    let image = cloud.variant(301)?;
+    let paused = cloud.pause("secondary")?;
+    cloud.release(&image, "")?.refused("10.80.0.54")?;
+    drop(paused);
+    ensure!(record(cloud)? == before, "the record moved though a server is silent");
+    let mut release = cloud.begin(&image)?;
+    wait_until(Duration::from_secs(300), "a candidate that is found good", || {
+        let evidence = newest_evidence(cloud)?;
+        ensure!(release.try_wait()?.is_none(), "the release ended: {evidence}");
+        Ok(if evidence.contains("\"smoke\": {") { Status::Reached(()) } else { Status::Pending(evidence) })
+    })?;
+    let paused = cloud.pause("secondary")?;
+    ensure!(!release.wait()?.success(), "a release ended well though a server is silent");
+    drop(paused);
     cloud.release(&image, "")?.well()?;
     ensure!(record(cloud)? != before, "the same command did not go on");
     Ok(())
