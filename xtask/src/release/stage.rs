@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::config::{Config, Keeper};
 use super::evidence::{Evidence, Store, read, write};
 use super::history::History;
-use super::leak::{Count, LEAST_VISITS};
+use super::leak::{self, Count, LEAST_VISITS};
 use super::world::World;
 use super::{Dns, prepare, trial};
 use crate::dns::{Key, Kind, Names, Records, Server, Zone, absolute, await_everywhere, zone_lines};
@@ -290,7 +290,7 @@ impl World for Stage<'_> {
                 Status::Pending(format!("{visits} visits"))
             })
         })?;
-        let open = Count::take(&visitor, &configuration).compare(&before, visits)?;
+        let open = leak::judge(&before, &Count::take(&visitor, &configuration), visits)?;
         let words = format!("{visits} visits, all answered; {open}");
         step.done(&words);
         Ok(words)

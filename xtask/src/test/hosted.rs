@@ -8,6 +8,7 @@ use std::process::Stdio;
 use ::image::machine::free_port;
 use ::image::{Layout, Stack};
 use anyhow::{Result, ensure};
+use toml::{Table, Value};
 use xshell::Shell;
 
 use super::{LONG, browser, programs};
@@ -54,17 +55,21 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// Programs may write as fast as they can here.
+/// Programs may write as fast as they can here, and one account may see how the site is.
 fn config_text(site: &Site, endpoint: &Endpoint, database_port: u16) -> Result<Vec<u8>> {
-    let mut config = site.config(&Places {
+    let config = site.config(&Places {
         http: &endpoint.http,
         https: &endpoint.https,
         public_port: endpoint.https_port()?,
         database_host: "127.0.0.1",
         database_port,
     })?;
-    let more =
-        format!("\n[limits]\nwrites_per_hour = 10000000\n[operations]\noperators = [\"{}\"]\n", OPERATOR.1);
-    config.extend(more.into_bytes());
-    Ok(config)
+    let mut config: Table = toml::from_str(std::str::from_utf8(&config)?)?;
+    let mut set = |section: &str, key: &str, value: Value| {
+        let tables = config.entry(section).or_insert_with(|| Table::new().into());
+        tables.as_table_mut().map(|table| table.insert(key.to_owned(), value))
+    };
+    set("limits", "writes_per_hour", 10_000_000.into());
+    set("operations", "operators", vec![OPERATOR.1].into());
+    Ok(toml::to_string(&config)?.into_bytes())
 }
