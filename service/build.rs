@@ -14,8 +14,6 @@ const MEGABYTE: &str = "megabyte.bin";
 
 fn main() {
     println!("cargo::rerun-if-changed=assets");
-    // `sqlx::migrate!` embeds the folder, and cannot tell cargo about new files itself.
-    println!("cargo::rerun-if-changed=migrations");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("&[\n");
     for file in sorted(Path::new("assets")) {

@@ -23,11 +23,11 @@ use tls::rustls::ServerConfig;
 use tls::seal::StorageKey;
 use tls::{Identity, Presented, Tickets};
 
-use crate::db::Database;
 pub use answers::Unanswered;
 pub use backoff::{delay_s, turn};
 pub use clock::Clock;
 use config::Config;
+use db::Database;
 pub use error::Error;
 pub use status::{Source, Status};
 

@@ -47,10 +47,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::certificates::Certificates;
-use crate::db::{self, Database};
 use crate::operations::Operations;
 use crate::passwords::Passwords;
 use config::Config;
+use db::{self, Database};
 use edge::Load;
 
 pub use redirect::router as redirect;

@@ -8,7 +8,6 @@
 pub mod assets;
 pub mod button;
 pub mod certificates;
-pub mod db;
 pub mod http;
 pub mod log;
 pub mod operations;

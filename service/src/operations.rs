@@ -18,23 +18,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use db::Pool;
 use edge::Load;
 pub use machine::Machine;
 pub use recent::{Minute, Recent, percentile};
 
 /// Upper bounds in seconds: from a static file to the limit of a request.
 const BUCKETS_S: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 15.0];
-
-/// How busy the pool of MySQL connections is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pool {
-    /// Open connections.
-    pub open: u32,
-    /// Of these, connections that do nothing.
-    pub idle: u32,
-    /// The most that may be open.
-    pub most: u32,
-}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answer {

@@ -61,7 +61,7 @@ fn seed(count: u64, config: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let database = crate::db::Database::new(&config);
+        let database = db::Database::new(&config);
         database.try_migrate().await?;
         let mut told = 0;
         let progress = |done: u64| {

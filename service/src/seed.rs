@@ -8,7 +8,7 @@ mod words;
 use sqlx::{MySql, QueryBuilder};
 use time::{Duration, OffsetDateTime};
 
-use crate::db::{Database, Error};
+use db::{Database, Error};
 use words::{TAGS, Words};
 
 /// Rows in one statement: well below MySQL's 65,535 placeholders and a packet of 16 MiB.

@@ -14,8 +14,8 @@ use edge::{Connection, Door, Load};
 use tokio::net::TcpListener;
 
 use crate::certificates::{self, Certificates};
-use crate::db::Database;
 use crate::http::{self, Site};
+use db::Database;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may depend on whom inside the workspace (ARCHITECTURE.md, "The rooms").
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("config", &[]),
+    ("db", &["config"]),
     ("edge", &["config", "tls"]),
     ("image", &["seal"]),
     ("inside", &[]),
     ("seal", &[]),
-    ("service", &["config", "edge", "tls"]),
+    ("service", &["config", "db", "edge", "tls"]),
     ("tests", &["image", "tls"]),
     ("tls", &[]),
     ("xtask", &["image", "tls"]),

@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// A certificate chain and its sealed key.
 #[derive(Clone, Debug, FromRow)]

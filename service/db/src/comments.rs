@@ -4,7 +4,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// A comment.
 #[derive(Clone, Debug)]

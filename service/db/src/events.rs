@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use time::OffsetDateTime;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// How long an event is kept, in days.
 const KEPT_DAYS: u32 = 90;

@@ -21,16 +21,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use config::{Config, Limits};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, MySqlPool};
 use tokio::time::timeout;
 
 pub use migrations::Refusal;
 pub use patience::for_request;
-
-use crate::log::chain;
-use crate::operations::Pool;
-use config::{Config, Limits};
 
 /// How long to wait before the database is tried again. Short enough that a restart is hardly noticed.
 const RETRY: Duration = Duration::from_millis(500);
@@ -77,6 +74,17 @@ fn refusal_is_ours(sqlstate: Option<&str>) -> bool {
     !sqlstate.is_some_and(|state| ["08", "28", "40", "70"].iter().any(|class| state.starts_with(class)))
 }
 
+/// How busy the connections to MySQL are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pool {
+    /// Open connections.
+    pub open: u32,
+    /// Of these, connections that do nothing.
+    pub idle: u32,
+    /// The most that may be open.
+    pub most: u32,
+}
+
 /// The database as requests see it. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -105,7 +113,7 @@ impl Database {
     /// Runs the migrations as soon as the database answers, however long that takes. Ends when they have run.
     pub async fn migrate(&self) {
         while let Err(error) = self.try_migrate().await {
-            tracing::warn!(error = chain(&error), "migrations wait for the database");
+            tracing::warn!(error = &error as &dyn std::error::Error, "migrations wait for the database");
             tokio::time::sleep(RETRY).await;
         }
         tracing::info!("migrations have run");
@@ -142,7 +150,7 @@ impl Database {
 
     /// For work that no visitor waits for.
     #[cfg(not(target_os = "hermit"))]
-    pub(crate) fn pool(&self) -> &MySqlPool {
+    pub fn pool(&self) -> &MySqlPool {
         &self.pool
     }
 

@@ -4,6 +4,7 @@
 //! machine that was seen lately knows the migration that its first line names, and from then on no machine joins that does
 //! not: both are decided under the lock of the floor's one row.
 
+use std::error::Error as StdError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,8 +13,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::migrations::Refusal;
-use super::{Database, Error};
-use crate::log::chain;
+use crate::{Database, Error};
 
 /// How often a machine says that it is there.
 const BEAT: Duration = Duration::from_secs(15);
@@ -36,11 +36,14 @@ impl Database {
                 Ok(()) => {}
                 Err(Error::Away(_) | Error::Slow) => continue,
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "this machine cannot say that it is there")
+                    tracing::warn!(
+                        error = &error as &dyn StdError,
+                        "this machine cannot say that it is there"
+                    )
                 }
             }
             if let Err(error) = self.contract(sqlx::migrate!("migrations/contract")).await {
-                tracing::warn!(error = chain(&error), "the schema cannot be contracted");
+                tracing::warn!(error = &error as &dyn StdError, "the schema cannot be contracted");
             }
         }
     }
@@ -54,7 +57,7 @@ impl Database {
         }
         if let Err(error) = self.ask(async |pool| sqlx::query(delete).bind(id).execute(pool).await).await {
             tracing::debug!(
-                error = chain(&error),
+                error = &error as &dyn StdError,
                 "the others will notice within two minutes that this machine is gone"
             );
         }
@@ -73,7 +76,7 @@ impl Database {
         if let Err(error @ Refusal::TooOld { .. }) = self.try_migrate().await {
             // For good: `/readyz` says no, and the pages that need rows say so too.
             self.migrated.store(false, Ordering::Release);
-            tracing::error!(error = chain(&error), "this machine was cut off for too long");
+            tracing::error!(error = &error as &dyn StdError, "this machine was cut off for too long");
         }
         Ok(())
     }

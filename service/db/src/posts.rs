@@ -9,7 +9,7 @@ mod versions;
 
 use time::OffsetDateTime;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 pub use list::{Scope, Summary};
 pub use versions::Version;

@@ -6,7 +6,7 @@
 
 use sqlx::FromRow;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// How things stand with a host's certificate.
 #[derive(Clone, Debug, Default, FromRow, PartialEq, Eq)]

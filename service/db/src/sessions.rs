@@ -4,7 +4,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// How long a browser stays signed in, in days.
 pub const SESSION_DAYS: u32 = 30;

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// One key.
 #[derive(Clone, Debug, FromRow)]

@@ -5,7 +5,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Database, Error};
+use crate::{Database, Error};
 
 /// How many tokens one user can have: a list that fits on a page.
 pub const TOKENS: u32 = 20;

@@ -10,8 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Certificates, Error};
-use crate::db;
-use crate::db::certificates::Challenge;
+use db::certificates::Challenge;
 
 /// How long rows are taken for the truth. A question that they do not answer waits for the next reading.
 const FRESH: Duration = Duration::from_secs(1);

@@ -9,7 +9,6 @@ use tls::acme::{Account, Binding, Client};
 
 use super::transport::Https;
 use super::{Certificates, Error};
-use crate::db;
 use config::Secret;
 
 impl Certificates {

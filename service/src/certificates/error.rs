@@ -1,7 +1,5 @@
 //! Why there is no newer certificate.
 
-use crate::db;
-
 /// A failure on the way to a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

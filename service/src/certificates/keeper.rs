@@ -8,8 +8,8 @@ use tls::{Facts, Identity};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Certificates, Error, Source};
-use crate::db::certificates::Certificate;
 use crate::log::chain;
+use db::certificates::Certificate;
 
 /// How often is looked while there is no certificate at all: another machine may be about to have one.
 const EAGER: Duration = Duration::from_secs(1);

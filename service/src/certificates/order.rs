@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::renewal::LEASE_S;
 use super::transport::Https;
 use super::{Certificates, Error};
-use crate::db::certificates::{Challenge, Order as Row};
-use crate::db::renewals::Renewal;
 use config::Way;
+use db::certificates::{Challenge, Order as Row};
+use db::renewals::Renewal;
 
 /// How often an authority is asked whether it is done: at first, and at most.
 const ASK: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];

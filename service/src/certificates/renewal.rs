@@ -8,9 +8,9 @@ use tls::acme::{Account, Client, Window, renewal_id};
 use super::transport::Https;
 use super::{Certificates, Error, delay_s, turn};
 
-use crate::db::certificates::Certificate;
-use crate::db::renewals::Renewal;
 use crate::log::chain;
+use db::certificates::Certificate;
+use db::renewals::Renewal;
 
 /// How long a machine that died keeps others waiting, in seconds. Longer than any one request to an authority.
 pub(super) const LEASE_S: u32 = 30;
@@ -46,14 +46,17 @@ impl Certificates {
             Err(error) => self.failed(&renewal, &error).await,
         };
         if let Err(error) = ended {
-            tracing::warn!(error = chain(&error), "how the renewal went could not be noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "how the renewal went could not be noted"
+            );
         }
         if let Ok(Some(renewal)) = database.renewal(&self.0.host).await {
             self.0.status.renewal(renewal);
         }
     }
 
-    async fn failed(&self, renewal: &Renewal, error: &Error) -> Result<(), crate::db::Error> {
+    async fn failed(&self, renewal: &Renewal, error: &Error) -> Result<(), db::Error> {
         let asked_for_s = match error {
             Error::Authority(error) => error.retry_after_s(),
             _ => None,
@@ -140,7 +143,10 @@ impl Certificates {
             Ok(Some((window, _))) => due_s(&window, facts),
             Ok(None) => due_s(&by_lifetime, facts),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "the authority says nothing about renewal");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the authority says nothing about renewal"
+                );
                 due_s(&by_lifetime, facts)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::db::renewals::Renewal;
+use db::renewals::Renewal;
 
 /// Where the certificate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use tls::TicketKey;
 
 use super::{Certificates, Error};
-use crate::db::tickets::TicketKeyRow;
+use db::tickets::TicketKeyRow;
 
 /// How long a key seals, in seconds: what rustls's own rotation takes.
 const SEALS_S: i64 = 6 * 3600;

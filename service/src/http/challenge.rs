@@ -8,7 +8,6 @@ use http::header::CONTENT_TYPE;
 
 use super::Site;
 use crate::certificates::Unanswered;
-use crate::log::chain;
 
 type Answer = Result<([(http::HeaderName, &'static str); 1], String), StatusCode>;
 
@@ -23,7 +22,10 @@ async fn answer(State(site): State<Site>, Path(token): Path<String>) -> Answer {
         Ok(text) => Ok(([(CONTENT_TYPE, "application/octet-stream")], text)),
         Err(Unanswered::Unknown) => Err(StatusCode::NOT_FOUND),
         Err(error) => {
-            tracing::warn!(error = chain(&error), "an authority's question was not answered");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an authority's question was not answered"
+            );
             Err(StatusCode::SERVICE_UNAVAILABLE)
         }
     }

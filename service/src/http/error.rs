@@ -18,8 +18,6 @@ use utoipa::ToSchema;
 
 use super::observe::RequestId;
 use super::problem::Problem;
-use crate::db;
-use crate::log::chain;
 use crate::passwords;
 
 /// When a visitor may try again while the database is away. (It is tried twice a second in the background.)
@@ -172,7 +170,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() && !matches!(self, Self::Busy) {
-            tracing::error!(error = chain(&self), status = status.as_u16());
+            tracing::error!(error = &self as &dyn std::error::Error, status = status.as_u16());
         }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;

@@ -15,7 +15,7 @@ use super::fields::Query;
 use super::moment::Moment;
 use super::posts::Author;
 use super::{Nothing, Site, markdown};
-use crate::db::posts::Post;
+use db::posts::Post;
 
 /// Posts in the feed.
 const SHOWN: u32 = 20;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Site;
 use super::error::Error;
-use crate::db::rates::{Rate, bucket};
+use db::rates::{Rate, bucket};
 use edge::Peer;
 
 /// For one name from one address: a person who tries to remember.

@@ -7,7 +7,6 @@ use http::StatusCode;
 use http::header::CACHE_CONTROL;
 
 use super::Site;
-use crate::log::chain;
 
 /// Answered whatever host a request names.
 pub(super) const PATHS: [&str; 2] = ["/healthz", "/readyz"];
@@ -32,7 +31,7 @@ async fn ready(State(site): State<Site>) -> Answer {
     match site.database.ready().await {
         Ok(()) => (StatusCode::OK, NO_STORE, "ready\n"),
         Err(error) => {
-            tracing::warn!(error = chain(&error), "not ready");
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, NO_STORE, "the database is away\n")
         }
     }

@@ -16,8 +16,8 @@ use super::page::page;
 use super::posts::{Page, PageQuery, entries};
 use super::session::Anyone;
 use super::{Site, markdown};
-use crate::db::posts::Scope;
-use crate::db::sessions::Viewer;
+use db::posts::Scope;
+use db::sessions::Viewer;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/people/{name}", get(person))

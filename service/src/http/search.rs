@@ -15,8 +15,8 @@ use super::fields::Query;
 use super::page::{encoded, page};
 use super::posts::{Page, PageQuery, entries};
 use super::session::Anyone;
-use crate::db::posts::Scope;
-use crate::db::sessions::Viewer;
+use db::posts::Scope;
+use db::sessions::Viewer;
 
 /// What is typed into a search box.
 const QUERY_CHARS: usize = 200;

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Site;
 use super::error::Error;
-use crate::db::sessions::{SESSION_DAYS, Viewer};
+use db::sessions::{SESSION_DAYS, Viewer};
 
 /// The prefix makes browsers refuse it without `Secure`, with a `Domain`, or for another path (RFC 6265bis, 4.1.3.2).
 const NAME: &str = "__Host-session";

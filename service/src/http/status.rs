@@ -12,8 +12,8 @@ use super::Site;
 use super::error::Error;
 use super::page::page;
 use super::session::SignedIn;
-use crate::db::sessions::Viewer;
 use crate::operations::{Machine, Minute, percentile};
+use db::sessions::Viewer;
 
 /// A bar's place in the drawing, in its own units; CSS says how large a unit is.
 const BAR_WIDTH: usize = 5;

@@ -3,6 +3,7 @@
 //! Of our own, because tracing-subscriber's reads a span's fields back from JSON for every event in it, which took a tenth of
 //! a small answer's time. Invariant: a line is one JSON object (RFC 8259), whatever its fields hold.
 
+use std::error::Error;
 use std::fmt::{self, Debug, Write};
 
 use tracing::field::{Field, Visit};
@@ -92,6 +93,11 @@ impl Visit for Members<'_> {
         self.text(field, format_args!("{value}"));
     }
 
+    /// With all its causes.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.text(field, format_args!("{}", super::chain(value)));
+    }
+
     /// Everything else is text: what is shown with `%`, numbers that JSON does not know.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.text(field, format_args!("{value:?}"));
@@ -166,6 +172,18 @@ mod tests {
         assert_eq!(line["span"], json!({ "name": "request", "request_id": "ab12" }));
         assert_eq!(line["target"], module_path!());
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let cause = "x".parse::<u8>().unwrap_err();
+        let error = io::Error::other(cause.clone());
+        let said = lines(|| tracing::warn!(error = &error as &dyn Error, "not read"));
+        assert_eq!(said[0]["error"], json!(cause.to_string()));
+        let away = db::Error::Away(Some(error.into()));
+        let said = lines(|| tracing::warn!(error = &away as &dyn Error, "not ready"));
+        let text = said[0]["error"].as_str().unwrap();
+        assert!(text.starts_with("the database is away: ") && text.ends_with(&cause.to_string()), "{text}");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use db::Pool;
 use http::StatusCode;
 
-use super::{Machine, Pool};
+use super::Machine;
 
 /// Minutes that are kept.
 const KEPT: usize = 60;

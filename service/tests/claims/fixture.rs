@@ -3,9 +3,9 @@
 use axum::Router;
 use axum::body::Body;
 use config::Config;
+use db::Database;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use service::db::Database;
 use service::http::Site;
 use tower::ServiceExt as _;
 

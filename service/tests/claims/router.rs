@@ -4,10 +4,10 @@ use std::io::Read as _;
 
 use axum::body::Body;
 use config::Config;
+use db::Database;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::assets;
-use service::db::Database;
 use service::http::Site;
 use tower::ServiceExt as _;
 

@@ -5,9 +5,9 @@ pub(crate) mod door;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use db::Error;
 use http::StatusCode;
 use service::assets;
-use service::db::Error;
 
 use crate::Claim;
 use crate::fixture::{Fixture, get, run, site, wait_for};

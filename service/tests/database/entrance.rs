@@ -198,9 +198,9 @@ fn wrong_passwords_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Resu
 fn registrations_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
-        let bucket = service::db::rates::bucket("registration", "0.0.0.0");
+        let bucket = db::rates::bucket("registration", "0.0.0.0");
         for number in 0..60 {
-            let took = database.take(&bucket, service::db::rates::Rate::per_hour(60)).await?;
+            let took = database.take(&bucket, db::rates::Rate::per_hour(60)).await?;
             ensure!(took, "refused after {number}");
         }
         let (database, router) = site(&fixture.config(&[]));
@@ -216,8 +216,8 @@ fn registrations_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Result
 fn a_limit_passes_with_time(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
-        let rate = service::db::rates::Rate { burst: 3, every: Duration::from_secs(60) };
-        let bucket = service::db::rates::bucket("test", "time");
+        let rate = db::rates::Rate { burst: 3, every: Duration::from_secs(60) };
+        let bucket = db::rates::bucket("test", "time");
         for _ in 0..3 {
             ensure!(database.take(&bucket, rate).await?, "refused within the burst");
         }

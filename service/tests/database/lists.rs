@@ -1,8 +1,8 @@
 //! Lists: every page once, none dearer than the first, each read along an index.
 
 use anyhow::{Context as _, ensure};
+use db::posts::Text;
 use http::StatusCode;
-use service::db::posts::Text;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 
 use crate::Claim;
@@ -88,7 +88,7 @@ fn a_cursor_of_nobodys_is_refused(fixture: &Fixture) -> anyhow::Result<()> {
 /// The lists among the queries that the program was compiled with.
 fn list_queries() -> anyhow::Result<Vec<String>> {
     let mut queries = Vec::new();
-    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx"))? {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/db/.sqlx"))? {
         let description = std::fs::read_to_string(entry?.path())?;
         let (_, rest) = description.split_once(r#""query": ""#).context("no query")?;
         let query = rest.split("\",\n").next().unwrap_or_default().replace("\\\"", "\"").replace("\\n", " ");

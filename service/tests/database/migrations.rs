@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use service::db::Database;
-use service::db::posts::Text;
+use db::Database;
+use db::posts::Text;
 use sqlx::AssertSqlSafe;
 use sqlx::migrate::{Migrate as _, Migrator};
 use tokio::time::timeout;
@@ -45,7 +45,7 @@ fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Resul
         let applied: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await?;
-        let entries = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))?;
+        let entries = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/db/migrations"))?;
         let files = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count();
         ensure!(usize::try_from(applied)? == files, "{applied} migrations were applied out of {files}");
         Ok(())

@@ -1,8 +1,8 @@
 //! Posts are what was written, changed only by who wrote them, and never over somebody's shoulder.
 
 use anyhow::ensure;
+use db::posts::Text;
 use http::StatusCode;
-use service::db::posts::Text;
 
 use crate::Claim;
 use crate::fixture::{Fixture, run};

@@ -121,7 +121,7 @@ fn a_user_has_a_page_of_tokens_at_most(fixture: &Fixture) -> anyhow::Result<()> 
     run(async {
         let (_, router) = fixture.empty_site().await?;
         let mut ada = Visitor::registered(&router, "ada").await?;
-        for number in 0..service::db::tokens::TOKENS {
+        for number in 0..db::tokens::TOKENS {
             make(&mut ada, &number.to_string()).await?;
         }
         let answer = ada.post("/account/tokens", &[("name", "one more"), ("days", "30")]).await?;

@@ -91,7 +91,7 @@ fn a_long_result_is_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
         let (database, router) = fixture.empty_site().await?;
         for number in 0..45 {
             let title = format!("Needle number-{number}.");
-            let text = service::db::posts::Text { title: &title, body: "hay", tags: &[] };
+            let text = db::posts::Text { title: &title, body: "hay", tags: &[] };
             database.add_post(7, text).await?;
         }
         let seen = crate::lists::walk(&mut Visitor::new(&router), "/search?q=needle", 45).await?;

@@ -6,7 +6,7 @@
 use time::OffsetDateTime;
 
 use super::Post;
-use crate::db::{Database, Error};
+use crate::{Database, Error};
 
 /// A post in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use sqlx::MySqlConnection;
 use time::OffsetDateTime;
 
-use crate::db::{Database, Error};
+use crate::{Database, Error};
 
 /// A post as it was.
 #[derive(Clone, Debug)]

@@ -9,13 +9,13 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::form::{Entrance, Faults, is_name};
-use crate::db::events::Kind;
-use crate::db::sessions::Viewer;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::page::{page, with_status};
 use crate::http::session::Anyone;
 use crate::http::{Site, gate, session};
+use db::events::Kind;
+use db::sessions::Viewer;
 use edge::Peer;
 
 #[derive(Deserialize)]

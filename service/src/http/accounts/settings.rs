@@ -7,12 +7,9 @@ use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::form::{Faults, PasswordChange, Profile, password_fault};
-use crate::db::events::{Event, Kind};
-use crate::db::sessions::{Session, Viewer};
-use crate::db::tokens::Token;
-use crate::db::users::Credentials;
 use crate::http::avatar::Avatar;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
@@ -20,6 +17,10 @@ use crate::http::moment::{Day, Moment};
 use crate::http::page::with_status;
 use crate::http::session::SignedIn;
 use crate::http::{Site, gate, session};
+use db::events::{Event, Kind};
+use db::sessions::{Session, Viewer};
+use db::tokens::Token;
+use db::users::Credentials;
 use edge::Peer;
 
 /// How many sessions and how many events the page shows: the newest.
@@ -212,33 +213,12 @@ async fn confirmed(
     Ok(None)
 }
 
-impl Session {
-    /// For the template.
-    fn since(&self) -> Moment {
-        Moment::new(self.created_at)
-    }
+/// For the template, which passes references.
+fn moment(at: &OffsetDateTime) -> Moment {
+    Moment::new(*at)
 }
 
-impl Token {
-    /// For the template.
-    fn since(&self) -> Moment {
-        Moment::new(self.created_at)
-    }
-
-    /// For the template.
-    fn until(&self) -> Day {
-        Day(self.expires_at)
-    }
-
-    /// For the template.
-    fn used(&self) -> Option<Moment> {
-        self.used_at.map(Moment::new)
-    }
-}
-
-impl Event {
-    /// For the template.
-    fn when(&self) -> Moment {
-        Moment::new(self.created_at)
-    }
+/// For the template.
+fn day(at: &OffsetDateTime) -> Day {
+    Day(*at)
 }

@@ -10,15 +10,15 @@ use serde::Deserialize;
 
 use super::form::Faults;
 use super::settings::{Said, account_page};
-use crate::db::events::Kind;
-use crate::db::sessions::Viewer;
-use crate::db::tokens::TOKENS;
 use crate::http::api::bearer;
 use crate::http::error::Error;
 use crate::http::fields::Form;
 use crate::http::posts::fault;
 use crate::http::session::SignedIn;
 use crate::http::{Site, gate};
+use db::events::Kind;
+use db::sessions::Viewer;
+use db::tokens::TOKENS;
 use edge::Peer;
 
 /// As the column `tokens.name`.

@@ -9,14 +9,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::db;
-use crate::db::posts::{Scope, Summary};
 use crate::http::Site;
 use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
 use crate::http::posts::number;
 use crate::http::problem::Refusals;
+use db::posts::{Scope, Summary};
 
 /// Rows on one page of a list.
 const SHOWN: usize = 50;

@@ -16,12 +16,12 @@ use utoipa::ToSchema;
 use super::bearer::Holder;
 use super::body::Body;
 use super::posts::{Comment, Post, whole};
-use crate::db::posts::{Edited, Text};
 use crate::http::comments::{COMMENT_CHARS, comment_text};
 use crate::http::error::{Error, Fault};
 use crate::http::posts::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, number, own};
 use crate::http::problem::Refusals;
 use crate::http::{Site, gate};
+use db::posts::{Edited, Text};
 
 /// One line, not only of space.
 #[derive(Debug, Deserialize, ToSchema)]

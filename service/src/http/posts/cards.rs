@@ -7,9 +7,9 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::list::{Author, TagLink, tag_links};
-use crate::db::posts::Summary;
 use crate::http::markdown;
 use crate::http::moment::Moment;
+use db::posts::Summary;
 
 /// Cards that are kept: a dozen pages, a megabyte at most.
 const KEPT: usize = 256;

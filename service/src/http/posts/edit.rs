@@ -8,13 +8,13 @@ use http::StatusCode;
 
 use super::form::{Change, Draft, Faults};
 use super::number;
-use crate::db::posts::{Edited, Post, Text};
-use crate::db::sessions::Viewer;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::page::{page, with_status};
 use crate::http::session::SignedIn;
 use crate::http::{Nothing, Site, gate};
+use db::posts::{Edited, Post, Text};
+use db::sessions::Viewer;
 
 #[derive(Template)]
 #[template(path = "edit_post.html")]

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::db::posts::Post;
+use db::posts::Post;
 
 /// As the column `posts.title`.
 pub(in crate::http) const TITLE_CHARS: usize = 120;

@@ -7,8 +7,6 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::cards::Entry;
-use crate::db::posts::Scope;
-use crate::db::sessions::Viewer;
 use crate::http::Site;
 use crate::http::avatar::Avatar;
 use crate::http::cursor::{self, List};
@@ -16,6 +14,8 @@ use crate::http::error::Error;
 use crate::http::fields::Query;
 use crate::http::page::{encoded, page};
 use crate::http::session::Anyone;
+use db::posts::Scope;
+use db::sessions::Viewer;
 
 /// Posts on one page.
 const SHOWN: usize = 20;

@@ -8,9 +8,6 @@ use http::StatusCode;
 
 use super::list::{Author, PageQuery, TagLink, tag_links};
 use super::number;
-use crate::db::comments::Comment;
-use crate::db::posts::Post;
-use crate::db::sessions::Viewer;
 use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
@@ -18,6 +15,9 @@ use crate::http::moment::Moment;
 use crate::http::page::{page, with_status};
 use crate::http::session::{Anyone, SignedIn};
 use crate::http::{Site, markdown};
+use db::comments::Comment;
+use db::posts::Post;
+use db::sessions::Viewer;
 
 /// Comments on one page.
 const COMMENTS_SHOWN: usize = 50;

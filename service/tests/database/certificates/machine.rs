@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use config::Config;
+use db::Database;
 use edge::drain;
 use service::certificates::{Certificates, Clock, Status};
-use service::db::Database;
 use service::server::Server;
 use tls::rustls::pki_types::ServerName;
 use tls::rustls::{ClientConfig, HandshakeKind};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use service::db::Database;
+use db::Database;
 
 use super::authority::Ways;
 use super::machine::{healthy, wait_until};
