@@ -104,7 +104,7 @@ impl Release {
             Some(Act::Status(flags)) => {
                 let config = flags.config(&layout)?;
                 inside(&layout, &config)?;
-                status::print(&mut Stage::open(&layout, &stack, &config, flags.dns)?)
+                status::print(&mut Stage::look(&layout, &stack, &config, flags.dns)?)
             }
             Some(Act::Down) => down(&layout),
             Some(Act::StartMachine { folder, number }) => local::Room::start(folder, &stack, *number),

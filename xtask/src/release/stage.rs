@@ -102,15 +102,22 @@ fn await_servers(zone: &Zone) -> Result<()> {
 }
 
 impl<'a> Stage<'a> {
+    /// To act upon: name servers that disagree or cannot be asked are refused.
     pub(super) fn open(layout: &'a Layout, stack: &'a Stack, config: &'a Config, dns: Dns) -> Result<Self> {
-        let zone = zone(layout, config, dns)?;
+        let stage = Self::look(layout, stack, config, dns)?;
         if config.machines.provider == Keeper::Local {
-            await_servers(&zone)?;
+            await_servers(&stage.zone)?;
         }
-        let problems = lacks(&zone, dns);
+        let problems = lacks(&stage.zone, dns);
         if !problems.is_empty() {
             bail!("nothing was changed, for:\n  {}", problems.join("\n  "));
         }
+        Ok(stage)
+    }
+
+    /// To look at, whatever its name servers say.
+    pub(super) fn look(layout: &'a Layout, stack: &'a Stack, config: &'a Config, dns: Dns) -> Result<Self> {
+        let zone = zone(layout, config, dns)?;
         Ok(Self {
             layout,
             stack,
