@@ -10,6 +10,8 @@ use image::{Layout, disk, symbols, toolchain, web};
 
 /// The time to live of records between releases: short, for the tests' sake.
 pub(crate) const TTL_S: u32 = 6;
+/// And while a record moves.
+pub(crate) const LOW_TTL_S: u32 = 2;
 
 /// Names the folder of evidence, images and box.
 const FOLDER: &str = "BOOTSTACK_RELEASE";
@@ -111,7 +113,7 @@ impl Cloud {
         let ready = if more.contains("ready_s") { "" } else { "ready_s = 300\n" };
         let ttl_s = self.ttl_s.get();
         let text = format!(
-            "[machines]\nprovider = \"local\"\nwatch_s = 12\n{ready}{more}\n[records]\nzone = \"foobar.com\"\nttl_s = {ttl_s}\nlow_ttl_s = 2\n\
+            "[machines]\nprovider = \"local\"\nwatch_s = 12\n{ready}{more}\n[records]\nzone = \"foobar.com\"\nttl_s = {ttl_s}\nlow_ttl_s = {LOW_TTL_S}\n\
              settle_s = 20\n"
         );
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -160,19 +162,23 @@ impl Cloud {
 
     /// Stops a name server of the box in its tracks until what is returned is dropped.
     pub(crate) fn pause(&self, server: &str) -> Result<Paused> {
-        let config = self.folder.join("cloud").join(server).join("knot.conf");
-        let config = config.as_os_str().as_encoded_bytes();
-        let processes = fs::read_dir("/proc").context("cannot read /proc")?;
-        let runs = |line: &[u8]| line.split(|byte| *byte == 0).any(|word| word == config);
-        let id = processes.filter_map(|entry| {
-            let path = entry.ok()?.path();
-            fs::read(path.join("cmdline"))
-                .is_ok_and(|line| runs(&line))
-                .then(|| path.file_name()?.to_str()?.parse().ok())?
-        });
-        let paused = Paused(id.last().with_context(|| format!("no name server {server} runs"))?);
+        let paused = Paused(process(&self.server(server))?);
         paused.signal("STOP")?;
         Ok(paused)
+    }
+
+    /// Lets a name server of the box answer, but take no change over until what is returned is dropped.
+    pub(crate) fn freeze(&self, server: &str) -> Result<Frozen> {
+        let config = self.server(server);
+        let program = fs::read_link(format!("/proc/{}/exe", process(&config)?))?.with_file_name("knotc");
+        let frozen = Frozen { program, config };
+        frozen.tell("zone-freeze")?;
+        Ok(frozen)
+    }
+
+    /// The configuration of a name server of the box.
+    fn server(&self, server: &str) -> PathBuf {
+        self.folder.join("cloud").join(server).join("knot.conf")
     }
 
     /// The folders of the web machines that there are or were, the newest last.
@@ -229,6 +235,44 @@ impl Drop for Paused {
     fn drop(&mut self) {
         let _ = self.signal("CONT");
     }
+}
+
+/// A Knot whose zones stand still, and go on when this is dropped.
+pub(crate) struct Frozen {
+    program: PathBuf,
+    config: PathBuf,
+}
+
+impl Frozen {
+    fn tell(&self, word: &str) -> Result<()> {
+        // Unpacked, not installed: its libraries lie beside it.
+        let libraries = self.program.with_file_name("../lib/x86_64-linux-gnu");
+        let mut control = Command::new(&self.program);
+        control.env("LD_LIBRARY_PATH", libraries).args(["--blocking", "--config"]).arg(&self.config);
+        let said = said(control.arg(word).output()?)?;
+        ensure!(said.succeeded, "knotc {word}: {}", said.words);
+        Ok(())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = self.tell("zone-thaw");
+    }
+}
+
+/// The process that runs with this configuration.
+fn process(config: &Path) -> Result<u32> {
+    let words = config.as_os_str().as_encoded_bytes();
+    let runs = |line: &[u8]| line.split(|byte| *byte == 0).any(|word| word == words);
+    let processes = fs::read_dir("/proc").context("cannot read /proc")?;
+    let id = processes.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        fs::read(path.join("cmdline"))
+            .is_ok_and(|line| runs(&line))
+            .then(|| path.file_name()?.to_str()?.parse().ok())?
+    });
+    id.last().with_context(|| format!("nothing runs with {}", config.display()))
 }
 
 /// Where an address of a 64-bit ELF file lies in it (System V ABI, program headers).

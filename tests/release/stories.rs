@@ -1,7 +1,8 @@
 //! What a release promises, as stories in one box: each begins with a site that is served and ends with one.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use image::disk;
 use image::machine::Machine;
 use image::wait::{Status, wait_until};
 
-use super::cloud::{Cloud, TTL_S};
+use super::cloud::{Cloud, LOW_TTL_S, TTL_S};
 use super::load::Load;
 use super::person::Person;
 
@@ -45,15 +46,20 @@ fn record(cloud: &Cloud) -> Result<String> {
 fn in_a_row(cloud: &Cloud) -> Result<()> {
     let count = std::env::var("BOOTSTACK_RELEASES").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let load = Load::start(cloud)?;
-    for number in 0..count {
+    let images = (0..count).map(|number| cloud.variant(100 + number)).collect::<Result<Vec<_>>>()?;
+    for image in &images {
         let before = record(cloud)?;
-        cloud.release(&cloud.variant(100 + number)?, "")?.well()?;
+        cloud.release(image, "")?.well()?;
         ensure!(record(cloud)? != before, "the record did not move");
     }
     let (before, asked_s) = (record(cloud)?, now_s());
     let done = cloud.act("rollback")?.well()?;
     ensure!(record(cloud)? != before, "the rollback moved nothing:\n{}", done.words);
-    eprintln!("rollback: the record moved {} s after the command was typed", flipped_s(cloud)? - asked_s);
+    let previous = images.iter().nth_back(1).context("a rollback needs two releases")?;
+    eprintln!(
+        "rollback: the record moved {} s after the command was typed",
+        flipped_s(cloud, previous)? - asked_s
+    );
     let tally = load.end()?;
     let served: u32 = tally.served.values().sum();
     eprintln!("{served} visits served by {} addresses, {} failed", tally.served.len(), tally.failed.len());
@@ -156,14 +162,8 @@ fn dies(
     number: u32,
     end: fn(&mut Machine) -> Result<()>,
 ) -> Result<()> {
-    let mut release = cloud.begin(&cloud.variant(number)?)?;
-    let watched = wait_until(Duration::from_secs(300), "the candidate's watch", || {
-        let evidence = newest_evidence(cloud)?;
-        let smoked = evidence.contains("\"smoke\": {") && evidence.contains("\"watch\": null");
-        let machine =
-            cloud.machines()?.pop().filter(|_| smoked && release.try_wait().is_ok_and(|end| end.is_none()));
-        Ok(machine.map_or(Status::Pending(evidence), Status::Reached))
-    })?;
+    let mut release = begin_until(cloud, &cloud.variant(number)?, "\"smoke\": {")?;
+    let watched = cloud.machines()?.pop().context("no machine runs")?;
     end(&mut Machine::find("web", &watched).context("no candidate runs")?)?;
     let ended = Instant::now();
     let status = release.wait()?;
@@ -173,16 +173,30 @@ fn dies(
     Ok(())
 }
 
-fn newest_evidence(cloud: &Cloud) -> Result<String> {
-    let entries = fs::read_dir(cloud.folder())?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let sums = files.filter(|path| path.file_stem().is_some_and(|stem| stem.len() == 64));
-    let newest = sums.max_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
-    Ok(newest.map(fs::read_to_string).transpose()?.unwrap_or_default())
+/// What is known of one image, as text; empty before its release begins.
+fn evidence(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
 }
 
-fn flipped_s(cloud: &Cloud) -> Result<u64> {
-    let evidence: serde_json::Value = serde_json::from_str(&newest_evidence(cloud)?)?;
+/// Where that is kept.
+fn evidence_of(cloud: &Cloud, image: &Path) -> Result<PathBuf> {
+    Ok(cloud.folder().join(disk::sha256(image)?).with_extension("json"))
+}
+
+/// Begins a release of the image, and waits until these words are among what is known of it.
+fn begin_until(cloud: &Cloud, image: &Path, words: &str) -> Result<Child> {
+    let known = evidence_of(cloud, image)?;
+    let mut release = cloud.begin(image)?;
+    wait_until(Duration::from_secs(300), words, || {
+        let known = evidence(&known);
+        ensure!(release.try_wait()?.is_none(), "the release ended before {words:?}: {known}");
+        Ok(if known.contains(words) { Status::Reached(()) } else { Status::Pending(known) })
+    })?;
+    Ok(release)
+}
+
+fn flipped_s(cloud: &Cloud, image: &Path) -> Result<u64> {
+    let evidence: serde_json::Value = serde_json::from_str(&evidence(&evidence_of(cloud, image)?))?;
     evidence["change"]["flipped_s"].as_u64().context("the record was not moved")
 }
 
@@ -190,36 +204,25 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Killed in the midst, three times at other moments; the same command then ends well.
+/// Killed after every act, as Ctrl-C does it and as a host that runs out of memory; the same command then ends well.
 fn killed(cloud: &Cloud) -> Result<()> {
-    let image = cloud.variant(200)?;
+    let (before, image) = (record(cloud)?, cloud.variant(200)?);
     let load = Load::start(cloud)?;
-    for field in ["\"trial\": {", "\"smoke\": {", "\"lowered_s\": 1"] {
-        let mut release = cloud.begin(&image)?;
-        wait_until(Duration::from_secs(300), field, || {
-            let evidence = newest_evidence(cloud)?;
-            let ended = release.try_wait()?.is_some();
-            Ok(if evidence.contains(field) || ended {
-                Status::Reached(())
-            } else {
-                Status::Pending(evidence)
-            })
-        })?;
-        interrupt(&mut release)?;
+    let fields =
+        ["trial", "candidate", "ready", "smoke", "watch", "change"].map(|field| format!("\"{field}\": {{"));
+    let moments = ["lowered_s", "flipped_s"].map(|field| format!("\"{field}\": 1"));
+    let acts = fields.into_iter().chain(moments).chain(["\"public\": {".to_owned()]);
+    for (act, signal) in acts.zip(["TERM", "KILL"].into_iter().cycle()) {
+        let mut release = begin_until(cloud, &image, &act)?;
+        Command::new("kill").args(["-s", signal, &release.id().to_string()]).status()?;
+        ensure!(!release.wait()?.success(), "the release ended before it was killed after {act}");
     }
-    let before = record(cloud)?;
     cloud.release(&image, "")?.well()?;
+    ensure!(record(cloud)? != before, "the record did not move");
+    let status = cloud.act("status")?.well()?.words;
+    ensure!(status.matches("\nmachine  ").count() == 1, "more than one machine is left:\n{status}");
     let tally = load.end()?;
     ensure!(tally.failed.is_empty(), "visits failed:\n{}", tally.failed.join("\n"));
-    ensure!(before.contains("10.80.0.") && record(cloud)?.contains("10.80.0."), "no record");
-    Ok(())
-}
-
-/// As Ctrl-C does: the whole of what was started ends.
-fn interrupt(release: &mut std::process::Child) -> Result<()> {
-    let id = release.id().to_string();
-    let _ = std::process::Command::new("kill").args(["-TERM", &id]).status()?;
-    release.wait()?;
     Ok(())
 }
 
@@ -236,7 +239,8 @@ fn name_servers(cloud: &Cloud) -> Result<()> {
     cloud.release(&image, "")?.well()?;
     let after = record(cloud)?;
     ensure!(after != before, "the same command did not go on");
-    silent(cloud, &after)
+    silent(cloud, &after)?;
+    stale(cloud)
 }
 
 /// One of the two answers nothing any more: before a release begins, and when the candidate is found good.
@@ -244,18 +248,40 @@ fn silent(cloud: &Cloud, before: &str) -> Result<()> {
     let image = cloud.variant(301)?;
     let paused = cloud.pause("secondary")?;
     cloud.release(&image, "")?.refused("10.80.0.54")?;
+    let status = cloud.act("status")?.well()?.words;
+    ensure!(status.contains(&before), "no status while a server is silent:\n{status}");
     drop(paused);
     ensure!(record(cloud)? == before, "the record moved though a server is silent");
-    let mut release = cloud.begin(&image)?;
-    wait_until(Duration::from_secs(300), "a candidate that is found good", || {
-        let evidence = newest_evidence(cloud)?;
-        ensure!(release.try_wait()?.is_none(), "the release ended: {evidence}");
-        Ok(if evidence.contains("\"smoke\": {") { Status::Reached(()) } else { Status::Pending(evidence) })
-    })?;
+    let mut release = begin_until(cloud, &image, "\"smoke\": {")?;
     let paused = cloud.pause("secondary")?;
     ensure!(!release.wait()?.success(), "a release ended well though a server is silent");
     drop(paused);
+    // From here on no time to live is to be lowered.
+    cloud.remember_for(LOW_TTL_S);
     cloud.release(&image, "")?.well()?;
     ensure!(record(cloud)? != before, "the same command did not go on");
+    Ok(())
+}
+
+/// One of the two answers, but takes no change over: visitors are led to both machines until it does.
+fn stale(cloud: &Cloud) -> Result<()> {
+    let (before, image) = (record(cloud)?, cloud.variant(302)?);
+    let load = Load::start(cloud)?;
+    let frozen = cloud.freeze("secondary")?;
+    cloud.release(&image, "")?.refused("10.80.0.54")?;
+    let split = cloud.act("status")?.well()?.words;
+    ensure!(split.matches(&before).count() == 1, "no server is stale:\n{split}");
+    ensure!(record(cloud).is_err(), "the servers agree");
+    ensure!(
+        split.matches("\nmachine  web-").count() == 2,
+        "a machine was stopped though a server leads to it:\n{split}"
+    );
+    cloud.release(&image, "")?.refused("10.80.0.54")?;
+    drop(frozen);
+    cloud.release(&image, "")?.well()?;
+    ensure!(record(cloud)? != before, "the same command did not go on");
+    let tally = load.end()?;
+    ensure!(tally.failed.is_empty(), "visits failed:\n{}", tally.failed.join("\n"));
+    cloud.remember_for(TTL_S);
     Ok(())
 }
