@@ -188,6 +188,6 @@ mod tests {
             assert!(accounts_sql(wrong).is_err(), "{wrong:?}");
         }
         let sql = accounts_sql("0123456789abcdef+/=").unwrap();
-        assert!(sql.contains("BY '0123456789abcdef+/=' REQUIRE SSL") && !sql.contains("@PASSWORD@"));
+        assert!(sql.contains("BY '0123456789abcdef+/=' REQUIRE X509") && !sql.contains("@PASSWORD@"));
     }
 }

@@ -68,7 +68,7 @@ pub struct Database {
     pub password: Secret,
     /// The root that signed the server's certificate, PEM. Several while one is being replaced by another.
     pub ca: String,
-    /// What this machine shows to MySQL, PEM, with its key; MySQL may ask for it in addition to the password.
+    /// What this machine shows to MySQL, PEM, with its key. The db machine asks for it in addition to the password.
     pub certificate: Option<String>,
     /// The certificate's key, not encrypted.
     pub key: Option<Secret>,

@@ -20,6 +20,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_wrong_password_is_no_fault_of_the_statement", a_wrong_password_is_no_fault_of_the_statement),
     ("a_certificate_of_another_root_is_refused", a_certificate_of_another_root_is_refused),
     ("mysql_is_shown_this_machines_certificate_and_judges_it", mysql_judges_this_machines_certificate),
+    ("the_password_alone_opens_nothing", the_password_alone_opens_nothing),
     ("one_of_two_roots_is_enough_while_they_change", one_of_two_roots_is_enough_while_they_change),
 ];
 
@@ -94,6 +95,18 @@ fn mysql_judges_this_machines_certificate(fixture: &Fixture) -> anyhow::Result<(
         let (database, router) = site(&fixture.config(&shown));
         let migration = tokio::time::timeout(Duration::from_secs(2), database.migrate()).await;
         ensure!(migration.is_err(), "MySQL took a stranger's certificate");
+        ensure_away(&router).await
+    })
+}
+
+/// Whoever reads the password has no key to go with it.
+fn the_password_alone_opens_nothing(fixture: &Fixture) -> anyhow::Result<()> {
+    let mut config = fixture.config(&[]);
+    (config.database.certificate, config.database.key) = (None, None);
+    run(async {
+        let (database, router) = site(&config);
+        let migration = tokio::time::timeout(Duration::from_secs(2), database.migrate()).await;
+        ensure!(migration.is_err(), "MySQL took a login without a certificate");
         ensure_away(&router).await
     })
 }

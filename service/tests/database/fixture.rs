@@ -77,7 +77,9 @@ impl Fixture {
             .username(&database.user)
             .password(database.password.reveal())
             .ssl_mode(MySqlSslMode::VerifyIdentity)
-            .ssl_ca_from_pem(database.ca.into_bytes());
+            .ssl_ca_from_pem(database.ca.into_bytes())
+            .ssl_client_cert_from_pem(database.certificate.context("no database.certificate")?)
+            .ssl_client_key_from_pem(database.key.context("no database.key")?.reveal());
         Ok(options.connect().await?)
     }
 

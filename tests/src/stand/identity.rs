@@ -54,7 +54,8 @@ impl Identity {
              [listen]\nhttp = '0.0.0.0:80'\nhttps = '0.0.0.0:443'\npublic_port = {public_port}\n\
              [tls]\ncertificate_chain = '''\n{chain}'''\nprivate_key = '''\n{key}'''\n\
              [database]\nhost = '{HOST_FROM_GUEST}'\nport = {database_port}\nname = 'site'\nuser = 'site'\n\
-             password = '{password}'\nca = '''\n{ca}'''\n",
+             password = '{password}'\nca = '''\n{ca}'''\n\
+             certificate = '''\n{chain}'''\nkey = '''\n{key}'''\n",
             chain = issued.certificate_chain,
             key = issued.private_key,
         );

@@ -1,6 +1,7 @@
 //! Everything that stands ready before a measurement: built machines, wires, the database with its rows.
 //!
 //! Invariant: a machine that it returns answers; machines, MySQL and wires end with the stage.
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
@@ -203,8 +204,16 @@ impl<'a> Stage<'a> {
     fn fill(&self) -> Result<()> {
         let statement =
             "INSERT INTO posts (title, body) VALUES ('A title of some words', REPEAT('Some words. ', 20));\n";
+        let database = self.site.database_config(&HOST.to_string(), MYSQL)?;
+        let database: toml::Table = toml::from_str(std::str::from_utf8(&database)?)?;
+        let mut text = format!("[client]\nuser=site\npassword={}\n", self.site.password());
+        for (option, key) in [("ssl-cert", "certificate"), ("ssl-key", "key")] {
+            let path = self.folder.join(format!("client-{key}.pem"));
+            let pem = database[key].as_str().context("the database's section has no certificate")?;
+            write_secret(&path, pem.as_bytes())?;
+            writeln!(text, "{option}={}", path.display())?;
+        }
         let settings = self.folder.join("client.cnf");
-        let text = format!("[client]\nuser=site\npassword={}\n", self.site.password());
         write_secret(&settings, text.as_bytes())?;
         let tree = db::host_tree(self.layout, Policy::Resolve)?;
         ::image::wait::wait_until(ANSWER_DEADLINE, "the table of posts", || {
