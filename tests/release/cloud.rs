@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use image::{Layout, disk, symbols, toolchain, web};
+use sha2::{Digest as _, Sha384};
 
 /// The time to live of records between releases: short, for the tests' sake.
 pub(crate) const TTL_S: u32 = 6;
@@ -138,7 +139,19 @@ impl Cloud {
     /// An image that is sound but for its pages, which have lost their forms.
     pub(crate) fn formless(&self) -> Result<PathBuf> {
         let path = self.variant(905)?;
-        web::change_application(&path, |application| replace(application, b"<form ", b"<fork "))?;
+        web::change_application(&path, |application| drop(replace(application, b"<form ", b"<fork ")))?;
+        Ok(path)
+    }
+
+    /// An image whose first migration is not the one that the database has run: sqlx knows each by its SHA-384.
+    pub(crate) fn migrating_otherwise(&self) -> Result<PathBuf> {
+        let path = self.variant(908)?;
+        let migration = fs::read(self.layout.root().join("service/db/migrations/0001_posts.sql"))?;
+        let sum = Sha384::digest(migration);
+        let other = Sha384::digest(sum);
+        let mut places = 0;
+        web::change_application(&path, |application| places = replace(application, &sum, &other))?;
+        ensure!(places > 0, "the application does not hold its first migration's sum");
         Ok(path)
     }
 
@@ -287,13 +300,14 @@ fn file_offset(elf: &[u8], address: u64) -> Option<usize> {
     })
 }
 
-/// All of `old` become `new`, which is as long.
-fn replace(bytes: &mut [u8], old: &[u8; 6], new: &[u8; 6]) {
+/// All of `old` become `new`, which is as long; says how many there were.
+fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) -> usize {
     let places: Vec<usize> =
         (0..bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
-    for at in places {
-        bytes[at..at + new.len()].copy_from_slice(new);
+    for at in &places {
+        bytes[*at..at + new.len()].copy_from_slice(new);
     }
+    places.len()
 }
 
 fn said(output: Output) -> Result<Said> {

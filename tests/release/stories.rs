@@ -133,6 +133,7 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
         &format!("{}\n{IMPATIENT}", configured(cloud, &other)?),
         "the candidate's readiness",
     )?;
+    held("cannot migrate", &cloud.migrating_otherwise()?, IMPATIENT, "the candidate's readiness")?;
     held("leaks file descriptors", &cloud.leaking()?, "", "it leaks")?;
     dies(cloud, &before, "is switched off while watched", 904, Machine::cut)?;
     dies(cloud, &before, "crashes while watched", 906, |machine| machine.control("inject-nmi").map(drop))
