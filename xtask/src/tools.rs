@@ -1,4 +1,5 @@
-//! Programs that stand in for the world outside: name servers, a DHCP server, what leads an address to a machine.
+//! Programs that stand in for the world outside: name servers, a DHCP server, what leads an address to a machine, a stranger
+//! who looks for faults in TLS.
 //!
 //! Their Debian packages would start them as services of the host. So they are fetched and unpacked below the user's
 //! cache instead, and run from there by whoever asks. Invariant: nothing is installed, and no service is started.
@@ -10,8 +11,9 @@ use std::process::Command;
 use ::image::{Layout, command, layout, progress};
 use anyhow::{Context, Result, ensure};
 
-/// What brings the programs: Knot and BIND; for the machines of the local provider DHCP, and addresses that move.
-const PACKAGES: [&str; 4] = ["knot", "bind9", "dnsmasq-base", "nftables"];
+/// What brings the programs: Knot and BIND; for the machines of the local provider DHCP, and addresses that move; a
+/// judge of TLS.
+const PACKAGES: [&str; 5] = ["knot", "bind9", "dnsmasq-base", "nftables", "testssl.sh"];
 /// Where programs lie that only root finds on PATH.
 const FOLDERS: [&str; 2] = ["usr/sbin", "usr/bin"];
 /// Debian's folder for shared libraries on the only architecture that this runs on.
@@ -36,9 +38,9 @@ impl Tools {
         if fs::read_to_string(&stamp).is_ok_and(|known| known == wanted) {
             return Ok(Self { tree });
         }
-        let step = progress::start("name servers and DHCP server");
+        let step = progress::start("programs of the world outside");
         unpack(&tree).context(
-            "cannot fetch Debian's knot, bind9, dnsmasq-base and nftables (after `apt-get update`?)",
+            "cannot fetch Debian's knot, bind9, dnsmasq-base, nftables and testssl.sh (after `apt-get update`?)",
         )?;
         layout::replace_with(&stamp, wanted.as_bytes())?;
         step.done("unpacked, not installed");

@@ -16,10 +16,13 @@ use crate::endpoint::Endpoint;
 use crate::hosted::{self, Hosted, Profile};
 use crate::nested::cargo;
 use crate::site::{Places, Site, write_secret};
+use crate::tools::Tools;
 use crate::visit::Visitor;
 
 /// Names the file that says where a suite points.
 const ENDPOINT: &str = "BOOTSTACK_ENDPOINT";
+/// Names the program that looks for faults in TLS.
+const TESTSSL: &str = "BOOTSTACK_TESTSSL";
 /// Names the account that may see `/status`, which the browser suite makes.
 const OPERATOR: (&str, &str) = ("BOOTSTACK_OPERATOR", "oda");
 
@@ -49,7 +52,8 @@ pub(super) fn judge(
     suite("browser").env(OPERATOR.0, OPERATOR.1).run()?;
     let mut programs = suite("programs").env(programs::PYTHON, &python);
     if long {
-        programs = programs.env(LONG, "1");
+        let testssl = Tools::open(layout)?.command("testssl")?;
+        programs = programs.env(LONG, "1").env(TESTSSL, testssl.get_program());
     }
     programs.run()?;
     Ok(())
