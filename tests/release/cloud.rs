@@ -139,7 +139,9 @@ impl Cloud {
     /// An image that is sound but for its pages, which have lost their forms.
     pub(crate) fn formless(&self) -> Result<PathBuf> {
         let path = self.variant(905)?;
-        web::change_application(&path, |application| drop(replace(application, b"<form ", b"<fork ")))?;
+        let mut places = 0;
+        web::change_application(&path, |application| places = replace(application, b"<form ", b"<fork "))?;
+        ensure!(places > 0, "the application holds no form");
         Ok(path)
     }
 

@@ -105,6 +105,8 @@ fn reserved(cloud: &Cloud) -> Result<()> {
 
 /// As a release has it by default.
 const IMPATIENT: &str = "ready_s = 40";
+/// What is said of a candidate that was asked in vain. (Of one that was never started it is "not known".)
+const UNREADY: &str = "the candidate's readiness: readiness not reached";
 
 fn bad_candidates(cloud: &Cloud) -> Result<()> {
     let before = record(cloud)?;
@@ -115,25 +117,25 @@ fn bad_candidates(cloud: &Cloud) -> Result<()> {
         ensure!(record(cloud)? == before, "{what}: the record moved");
         Ok(())
     };
-    held("does not boot", &cloud.damaged()?, "", "the trial on this host")?;
-    held("shows wrong pages", &cloud.formless()?, "", "the trial on this host")?;
-    held("slow to ready", &cloud.variant(901)?, "ready_s = 1", "the candidate's readiness")?;
+    held("does not boot", &cloud.damaged()?, "", "the trial on this host: ")?;
+    held("shows wrong pages", &cloud.formless()?, "", "the trial on this host: ")?;
+    held("slow to ready", &cloud.variant(901)?, "ready_s = 1", UNREADY)?;
     let good = configuration(cloud)?;
     let away = good.replace("port = 3306", "port = 3307");
     held(
         "cannot reach the database",
         &cloud.variant(902)?,
         &format!("{}\n{IMPATIENT}", configured(cloud, &away)?),
-        "the candidate's readiness",
+        UNREADY,
     )?;
     let other = good.replace("host = \"www.foobar.com\"", "host = \"www.elsewhere.example\"");
     held(
         "wrong certificate",
         &cloud.variant(903)?,
         &format!("{}\n{IMPATIENT}", configured(cloud, &other)?),
-        "the candidate's readiness",
+        UNREADY,
     )?;
-    held("cannot migrate", &cloud.migrating_otherwise()?, IMPATIENT, "the candidate's readiness")?;
+    held("cannot migrate", &cloud.migrating_otherwise()?, IMPATIENT, "the trial on this host: ")?;
     held("leaks file descriptors", &cloud.leaking()?, "", "it leaks")?;
     dies(cloud, &before, "is switched off while watched", 904, Machine::cut)?;
     dies(cloud, &before, "crashes while watched", 906, |machine| machine.control("inject-nmi").map(drop))

@@ -28,7 +28,7 @@ pub(crate) const WEB_DEADLINE: Duration = Duration::from_secs(90);
 /// A guest that works under hardware virtualisation is there within a second; one that does not may hang.
 const PROBE_DEADLINE: Duration = Duration::from_secs(15);
 /// From power-on to the first answer that has passed through the database: migrations included.
-const READY_DEADLINE: Duration = Duration::from_secs(180);
+pub(crate) const READY_DEADLINE: Duration = Duration::from_secs(180);
 
 /// The three ports of the host on which a stack is reached.
 #[derive(Clone, Copy, Debug)]
@@ -153,8 +153,8 @@ pub(crate) fn await_ok(
 }
 
 /// Waits until the whole stack answers.
-pub(crate) fn await_ready(machine: &mut Machine, visitor: &Visitor) -> Result<()> {
-    await_ok(machine, visitor, visit::READY, READY_DEADLINE)
+pub(crate) fn await_ready(machine: &mut Machine, visitor: &Visitor, deadline: Duration) -> Result<()> {
+    await_ok(machine, visitor, visit::READY, deadline)
 }
 
 /// Refuses while machines of this checkout run; clears what crashed ones left.

@@ -113,7 +113,7 @@ impl Up {
         let step = progress::start("web machine boots");
         let cpus = self.cpus.unwrap_or(host.stack.web.cpus);
         let mut web = host.start_web(&stack::web_folder(host.layout), &built.web, self.boot, cpus)?;
-        stack::await_ready(&mut web, &host.visitor()?)?;
+        stack::await_ready(&mut web, &host.visitor()?, stack::READY_DEADLINE)?;
         step.done("answers over verified HTTPS");
         Ok(web)
     }

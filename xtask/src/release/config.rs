@@ -86,8 +86,10 @@ fn watch_s() -> u64 {
 }
 
 /// An emulated machine is ready in five seconds; on a busy host it takes half of this.
+pub(crate) const READY_S: u64 = 40;
+
 fn ready_s() -> u64 {
-    40
+    READY_S
 }
 
 fn form() -> Form {

@@ -11,7 +11,7 @@ use ::image::wait::{Status, wait_until};
 use ::image::{Layout, Stack, progress};
 use anyhow::{Context, Result, bail, ensure};
 
-use super::config::{Config, Keeper};
+use super::config::{Config, Keeper, READY_S};
 use super::evidence::{Evidence, Store, read, write};
 use super::history::History;
 use super::leak::{self, Count, LEAST_VISITS};
@@ -231,7 +231,9 @@ impl World for Stage<'_> {
     fn trial(&mut self) -> Result<String> {
         let step = progress::start("trial: the image boots here");
         let image = prepare::image_path(self.layout, &self.image);
-        let words = trial::run(self.layout, self.stack, &self.site, &self.suite()?, &image)?;
+        // A provider's machines may be faster than this host's, which may be emulated.
+        let ready_within = Duration::from_secs(self.config.machines.ready_s.max(READY_S));
+        let words = trial::run(self.layout, self.stack, &self.site, &self.suite()?, &image, ready_within)?;
         step.done(&words);
         Ok(words)
     }

@@ -3,6 +3,7 @@
 //! Invariant: the machine and its MySQL are gone when the verdict is there.
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use ::image::debian::Policy;
 use ::image::machine::{Machine, WebBoot, WebPorts, free_port, web as web_spec};
@@ -15,13 +16,15 @@ use crate::site::{Places, Site};
 use crate::visit::Visitor;
 use crate::{smoke, stack as machines};
 
-/// Boots the image by UEFI, as clouds do, and runs the smoke suite against it.
+/// Boots the image by UEFI, as clouds do, and runs the smoke suite against it. Its MySQL keeps what earlier trials wrote: the
+/// image must get ready with their tables, as a candidate must with the site's.
 pub(super) fn run(
     layout: &Layout,
     stack: &Stack,
     site: &Site,
     suite: &smoke::Suite,
     image: &Path,
+    ready_within: Duration,
 ) -> Result<String> {
     let folder = layout.run().join("trial");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -29,7 +32,8 @@ pub(super) fn run(
     let mysql_port = free_port()?;
     let _mysql = Mysql::start(layout, Policy::Resolve, site, &folder.join("mysql"), mysql_port)?;
     let mut machine = boot(stack, site, image, &folder, ports, mysql_port)?;
-    machines::await_ready(&mut machine, &Visitor::new(&stack.host, ports.https, site.root())?)?;
+    let visitor = Visitor::new(&stack.host, ports.https, site.root())?;
+    machines::await_ready(&mut machine, &visitor, ready_within)?;
     let endpoint = Endpoint::on_loopback(&stack.host, ports.https, ports.http, &site.root_path());
     let file = folder.join("endpoint.json");
     endpoint.write(&file)?;
