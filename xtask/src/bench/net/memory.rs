@@ -8,11 +8,11 @@ use super::load;
 use super::report::Row;
 use super::stage::{Setting, Stage};
 use super::subject::Subject;
-use super::work::{Load, Work};
+use super::work::{DOWNLOAD, Load, Work};
 
 /// Least and greatest memory that are tried, in MiB, and how fine.
 const LEAST_MIB: u32 = 12;
-const MOST_MIB: u32 = 256;
+const MOST_MIB: u32 = 512;
 const STEP_MIB: u32 = 4;
 const SECONDS: u16 = 3;
 
@@ -24,27 +24,25 @@ fn row(stage: &Stage<'_>, work: Work) -> Result<Row> {
     let step = progress::start(work.title());
     let mut row = Row::new(work);
     for subject in work.subjects() {
-        let mib = least(|mib| {
+        let bears = |mib| {
             step.update(format!("{subject:?}, {mib} MiB"));
-            survives(stage, *subject, work.load, mib).is_ok()
-        });
-        row.add(*subject, f64::from(mib.with_context(|| format!("{subject:?} fails at {MOST_MIB} MiB"))?));
+            survives(stage, *subject, work.load, mib)
+        };
+        bears(MOST_MIB).with_context(|| format!("{subject:?} fails at {MOST_MIB} MiB"))?;
+        row.add(*subject, f64::from(least(|mib| bears(mib).is_ok())));
     }
     step.done(row.summary());
     Ok(row)
 }
 
-/// The least memory that suffices, by halving; `None` if the most does not.
-fn least(suffices: impl Fn(u32) -> bool) -> Option<u32> {
+/// The least memory that suffices, by halving: the most does.
+fn least(suffices: impl Fn(u32) -> bool) -> u32 {
     let (mut too_little, mut enough) = (LEAST_MIB / STEP_MIB - 1, MOST_MIB / STEP_MIB);
-    if !suffices(enough * STEP_MIB) {
-        return None;
-    }
     while enough - too_little > 1 {
         let middle = u32::midpoint(too_little, enough);
         if suffices(middle * STEP_MIB) { enough = middle } else { too_little = middle }
     }
-    Some(enough * STEP_MIB)
+    enough * STEP_MIB
 }
 
 fn survives(stage: &Stage<'_>, subject: Subject, load: Load, memory_mib: u32) -> Result<()> {
@@ -54,8 +52,8 @@ fn survives(stage: &Stage<'_>, subject: Subject, load: Load, memory_mib: u32) ->
         Load { scheme: "http", ..load },
         load,
         Load { is_new: true, ..load },
-        Load { path: "/megabyte.bin", ..load },
-        Load { path: "/megabyte.bin", connections: 16, ..load },
+        Load { path: DOWNLOAD, ..load },
+        Load { path: DOWNLOAD, connections: 16, ..load },
     ];
     loads.into_iter().try_for_each(|load| load::rate(stage, subject, load, SECONDS).map(drop))
 }
@@ -66,8 +64,8 @@ mod tests {
 
     #[test]
     fn the_least_is_found_by_halving() {
-        assert_eq!(least(|mib| mib >= 45), Some(48));
-        assert_eq!(least(|mib| mib >= 12), Some(12));
-        assert_eq!(least(|_| false), None);
+        assert_eq!(least(|mib| mib >= 45), 48);
+        assert_eq!(least(|mib| mib >= 12), 12);
+        assert_eq!(least(|mib| mib >= MOST_MIB), MOST_MIB);
     }
 }

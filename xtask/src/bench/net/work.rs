@@ -49,8 +49,15 @@ pub(super) struct Load {
 }
 
 const PAGE: &str = "/robots.txt";
-const DOWNLOAD: &str = "/megabyte.bin";
+pub(super) const DOWNLOAD: &str = "/megabyte.bin";
 const ROWS: &str = "/";
+
+impl Load {
+    /// Whether an answer takes long by its size.
+    pub(super) fn is_download(self) -> bool {
+        self.path == DOWNLOAD
+    }
+}
 
 const fn load(scheme: &'static str, path: &'static str, connections: u16) -> Load {
     Load { scheme, path, connections, is_new: false, delay_ms: 0 }
