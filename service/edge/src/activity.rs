@@ -21,6 +21,9 @@ const STEP_BYTES: u32 = 16 * 1024;
 /// A handshake or the next step of a large answer, on its way to a client far away, takes less than this.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// In the place of a time: no request's head is on its way.
+const NO_HEAD: u64 = u64::MAX;
+
 /// Shared between a stream, its requests and whoever watches them.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity(Arc<Clock>);
@@ -31,6 +34,8 @@ struct Clock {
     last_ms: AtomicU64,
     written: AtomicU32,
     requests: AtomicU32,
+    /// When the head that is on its way began; [`NO_HEAD`] without one. The first is awaited from the start.
+    head_ms: AtomicU64,
     /// Whether there ever was a request.
     is_used: AtomicBool,
     used: Notify,
@@ -49,6 +54,7 @@ impl Activity {
             last_ms: AtomicU64::new(0),
             written: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            head_ms: AtomicU64::new(0),
             is_used: AtomicBool::new(false),
             used: Notify::new(),
             is_leaving: AtomicBool::new(false),
@@ -58,13 +64,46 @@ impl Activity {
 
     /// Something was done now.
     pub(crate) fn touch(&self) {
-        let now = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_ms.store(now, Ordering::Relaxed);
+        self.0.last_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(NO_HEAD - 1)
+    }
+
+    /// A request's head has begun now.
+    pub(crate) fn head(&self) {
+        self.0.head_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Bytes have come. Those that no request is worked on for are the next head's.
+    fn heard(&self) {
+        let is_next = self.0.requests.load(Ordering::Relaxed) == 0;
+        if is_next && self.0.head_ms.load(Ordering::Relaxed) == NO_HEAD {
+            self.head();
+        }
+    }
+
+    /// Ends when a head is on its way for longer than this.
+    pub(crate) async fn overdue(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let deadline = match self.0.head_ms.load(Ordering::Relaxed) {
+                // One that begins from here on is not due before.
+                NO_HEAD => now + limit,
+                begun_ms => self.0.begun + Duration::from_millis(begun_ms) + limit,
+            };
+            if deadline <= now {
+                return;
+            }
+            tokio::time::sleep_until(deadline).await;
+        }
     }
 
     /// A request has arrived; it is answered when the handle is dropped.
     pub(crate) fn begin(&self) -> Busy {
         self.touch();
+        self.0.head_ms.store(NO_HEAD, Ordering::Relaxed);
         self.0.requests.fetch_add(1, Ordering::Relaxed);
         if !self.0.is_used.swap(true, Ordering::Relaxed) {
             self.0.used.notify_one();
@@ -136,7 +175,7 @@ impl Drop for Busy {
     }
 }
 
-/// A stream that notes what it sends.
+/// A stream that notes what comes and goes.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     stream: S,
@@ -155,7 +194,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let known = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > known {
+            self.activity.heard();
+        }
+        read
     }
 }
 

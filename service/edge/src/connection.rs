@@ -16,10 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tls::rustls::ServerConfig;
-use tls::rustls::server::Acceptor;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use crate::activity::{Activity, Watched};
 use crate::counted::Counted;
@@ -28,6 +25,7 @@ use crate::drain::Drain;
 use crate::linger::Lingering;
 use crate::load::Load;
 use crate::peer::Peer;
+use crate::secured::{Greeting, Secured};
 
 /// How long a connection may take to say goodbye once it was idle for too long.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -139,7 +137,8 @@ impl Connection {
         if !self.begins(&mut stream, activity).await {
             return;
         }
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        activity.head();
+        if stream.protocol() == Some(b"h2") {
             Box::pin(self.http2(stream, activity, service)).await;
         } else {
             Box::pin(self.http1(stream, activity, service)).await;
@@ -148,7 +147,7 @@ impl Connection {
 
     /// Waits for the first byte of the first request, and says whether it came: until then a connection needs no protocol's
     /// buffers, and browsers open more than they use.
-    async fn begins<S>(&self, stream: &mut TlsStream<S>, activity: &Activity) -> bool
+    async fn begins<S>(&self, stream: &mut Secured<S>, activity: &Activity) -> bool
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -159,7 +158,7 @@ impl Connection {
             tokio::time::sleep(FAREWELL).await;
         };
         let begun = tokio::select! {
-            bytes = tokio::time::timeout(limit, stream.fill_buf()) => matches!(bytes, Ok(Ok([_, ..]))),
+            begun = tokio::time::timeout(limit, stream.begins()) => begun == Ok(true),
             () = drained => false,
             () = activity.evicted() => false,
         };
@@ -174,18 +173,15 @@ impl Connection {
     async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         tls: &Arc<ServerConfig>,
-        stream: S,
-    ) -> Option<Box<TlsStream<S>>> {
-        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
-        let hello = begun.client_hello();
-        let asks = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == tls::acme::ALPN));
-        if !asks {
-            return begun.into_stream(Arc::clone(tls)).await.ok().map(Box::new);
-        }
-        let name = hello.server_name()?.to_owned();
-        let proof = self.challenges.as_ref()?.proof(&name).await?;
+        mut stream: S,
+    ) -> Option<Box<Secured<S>>> {
+        let greeting = Greeting::read(&mut stream).await.ok()?;
+        let Some(name) = &greeting.challenged else {
+            return Secured::accept(stream, greeting, Arc::clone(tls)).await.ok();
+        };
+        let proof = self.challenges.as_ref()?.proof(name).await?;
         // RFC 8737, 3: the handshake is the whole answer.
-        let mut answered = begun.into_stream(proof).await.ok()?;
+        let mut answered = Secured::accept(stream, greeting, proof).await.ok()?;
         let _ = answered.shutdown().await;
         None
     }
@@ -197,11 +193,15 @@ impl Connection {
         service: Counted,
     ) {
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(seconds(self.limits.header_s))
+            // hyper's own would begin with the end of the answer before, and make an idle connection a late one.
+            .header_read_timeout(None)
             .max_buf_size(self.limits.header_kib as usize * HEAD_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
-        self.watch(pin!(connection), activity).await;
+        let mut connection = pin!(connection);
+        tokio::select! {
+            () = self.watch(connection.as_mut(), activity) => {}
+            () = activity.overdue(seconds(self.limits.header_s)) => {}
+        }
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

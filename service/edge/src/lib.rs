@@ -15,6 +15,7 @@ pub mod drain;
 mod linger;
 mod load;
 mod peer;
+mod secured;
 
 pub use accept::Door;
 pub use connection::{Challenges, Connection, Proof};
