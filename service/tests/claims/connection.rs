@@ -147,6 +147,23 @@ async fn a_head_that_never_ends_is_dropped_by_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_later_head_has_its_own_time_and_an_idle_connection_more() {
+    let limits = Limits::default();
+    let ask = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+    let mut client = Client::plain();
+    client.stream.write_all(ask.as_bytes()).await.unwrap();
+    let (_, took) = client.rest().await;
+    assert_eq!(took.as_secs(), u64::from(limits.idle_s));
+    let mut client = Client::plain();
+    client.stream.write_all(ask.as_bytes()).await.unwrap();
+    let pause = u64::from(limits.header_s) * 2;
+    tokio::time::sleep(Duration::from_secs(pause)).await;
+    client.stream.write_all(b"GET / HT").await.unwrap();
+    let (said, took) = client.rest().await;
+    assert_eq!((said.matches("HTTP/1.1 200 OK").count(), took.as_secs()), (1, u64::from(limits.header_s)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_answered_408() {
     let mut client = Client::plain();
     let head = "POST /login HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\n\
