@@ -3,6 +3,7 @@
 //! Names follow Prometheus' conventions (base units, `_total`). Invariant: no label is a client's own word: methods and
 //! routes are those that the program knows, so that nobody can make the tables grow.
 
+mod certificate;
 mod machine;
 mod recent;
 
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::certificates::Status;
 use db::Pool;
 use edge::Load;
 pub use machine::Machine;
@@ -68,6 +70,7 @@ struct Gauges {
     memory: Family<State, Gauge>,
     files: Family<State, Gauge>,
     machine_uptime: Gauge,
+    certificate: certificate::Gauges,
 }
 
 impl Default for Operations {
@@ -133,7 +136,8 @@ impl Operations {
     }
 
     /// Everything in Prometheus' text format (OpenMetrics 1.0).
-    pub fn text(&self, load: &Load, pool: Pool) -> String {
+    pub fn text(&self, load: &Load, pool: Pool, certificate: Option<&Status>) -> String {
+        self.gauges.certificate.set(certificate);
         self.gauges.set(self.uptime(), load, pool, &Machine::read());
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -163,6 +167,7 @@ impl Gauges {
         registry.register("machine_files", "The machine's files and sockets", self.files.clone());
         let help = "Since the machine's start";
         registry.register_with_unit("machine_uptime", help, Unit::Seconds, self.machine_uptime.clone());
+        self.certificate.register(registry);
     }
 
     fn set(&self, uptime: Duration, load: &Load, pool: Pool, machine: &Machine) {
@@ -217,7 +222,7 @@ mod tests {
         operations.answered(&Method::GET, "/", StatusCode::OK, Duration::from_millis(3), 700);
         let strange = Method::from_bytes(b"BREW").unwrap();
         operations.answered(&strange, "", StatusCode::NOT_FOUND, Duration::from_secs(99), 0);
-        let text = operations.text(&Load::default(), Pool { open: 3, idle: 2, most: 8 });
+        let text = operations.text(&Load::default(), Pool { open: 3, idle: 2, most: 8 }, None);
         for line in [
             r#"http_requests_total{method="GET",route="/",status="200"} 1"#,
             r#"http_requests_total{method="other",route="unknown",status="404"} 1"#,

@@ -34,6 +34,8 @@ pub enum Kind {
     TokenMade,
     /// An API token was revoked.
     TokenRevoked,
+    /// An operator wanted another certificate, or another key for the account at the authority.
+    CertificateWished,
     /// It is gone.
     Deleted,
 }
@@ -51,6 +53,7 @@ impl Kind {
             Self::PasswordRefused => "password-refused",
             Self::TokenMade => "token-made",
             Self::TokenRevoked => "token-revoked",
+            Self::CertificateWished => "certificate-wished",
             Self::Deleted => "deleted",
         }
     }

@@ -175,7 +175,8 @@ impl Database {
     }
 }
 
-fn options(database: &config::Database) -> MySqlConnectOptions {
+/// How to log in: over TLS, with the name verified, and with the site's certificate where the configuration has one.
+pub fn options(database: &config::Database) -> MySqlConnectOptions {
     let options = MySqlConnectOptions::new()
         .host(&database.host)
         .port(database.port)

@@ -19,8 +19,44 @@ pub struct Renewal {
     pub last_renewal_s: Option<i64>,
     /// When somebody looks again, in seconds since 1970.
     pub next_attempt_s: i64,
-    /// What an operator wants: see the migration.
-    pub wish: String,
+    wish: String,
+}
+
+/// What an operator wants done with a certificate now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Another one, before it is due.
+    Renew,
+    /// Another one, and the one before is revoked: its key was lost.
+    Replace,
+    /// Another key for the account at the authority.
+    Roll,
+}
+
+impl Wish {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Renew, Self::Replace, Self::Roll];
+
+    /// As in the table, and in forms.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Renew => "renew",
+            Self::Replace => "replace",
+            Self::Roll => "roll",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wish| wish.as_str() == name)
+    }
+}
+
+impl Renewal {
+    /// What an operator wants, until it is done.
+    pub fn wish(&self) -> Option<Wish> {
+        Wish::named(&self.wish)
+    }
 }
 
 const COLUMNS: &str = "failures, last_error, \
@@ -111,14 +147,14 @@ impl Database {
         Ok(())
     }
 
-    /// Says what an operator wants, at the next look of any machine: `renew`, `replace` or `roll`.
+    /// Says what an operator wants; the next machine that looks does it.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn wish_renewal(&self, host: &str, wish: &str) -> Result<(), Error> {
+    pub async fn wish_renewal(&self, host: &str, wish: Wish) -> Result<(), Error> {
         let text = "INSERT INTO renewals (host, wish) VALUES (?, ?) AS new ON DUPLICATE KEY UPDATE \
                     wish = new.wish, next_attempt = UTC_TIMESTAMP(6)";
-        self.ask(async |pool| sqlx::query(text).bind(host).bind(wish).execute(pool).await).await?;
+        self.ask(async |pool| sqlx::query(text).bind(host).bind(wish.as_str()).execute(pool).await).await?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::{Certificates, Error, delay_s, turn};
 
 use crate::log::chain;
 use db::certificates::Certificate;
-use db::renewals::Renewal;
+use db::renewals::{Renewal, Wish};
 
 /// How long a machine that died keeps others waiting, in seconds. Longer than any one request to an authority.
 pub(super) const LEASE_S: u32 = 30;
@@ -75,7 +75,7 @@ impl Certificates {
             .filter(|(identity, _)| self.0.names.iter().all(|name| identity.is_for(name)));
         let last = last.map(|(_, facts)| facts);
         // Not yet: no authority is asked for nothing.
-        if let Some(facts) = last.as_ref().filter(|_| renewal.wish.is_empty()) {
+        if let Some(facts) = last.as_ref().filter(|_| renewal.wish().is_none()) {
             let due_s = due_s(&Window::by_lifetime(facts), facts) - self.0.clock.now_s();
             if due_s > ASK_S {
                 return Ok(Done { next_s: ASK_S, renewed: false });
@@ -84,11 +84,11 @@ impl Certificates {
         let authority = self.choose(renewal.failures)?;
         let client = self.authority(authority).await?;
         let account = self.account(&client, authority).await?;
-        if renewal.wish == "roll" {
+        if renewal.wish() == Some(Wish::Roll) {
             self.roll_key(&client, &account).await?;
             return Ok(Done { next_s: 0, renewed: false });
         }
-        if let Some(facts) = last.as_ref().filter(|_| renewal.wish.is_empty()) {
+        if let Some(facts) = last.as_ref().filter(|_| renewal.wish().is_none()) {
             let due_s = self.due_s(&account, newest.as_ref(), facts).await - self.0.clock.now_s();
             if due_s > 0 {
                 return Ok(Done { next_s: due_s.min(ASK_S), renewed: false });
@@ -116,7 +116,9 @@ impl Certificates {
             self.0.database.set_acme_account_url(client.url(), None).await?;
         }
         let facts = Facts::of_chain(&chain?)?.swap_remove(0);
-        if let Some(old) = newest.filter(|row| renewal.wish == "replace" && row.authority == client.url()) {
+        if let Some(old) =
+            newest.filter(|row| renewal.wish() == Some(Wish::Replace) && row.authority == client.url())
+        {
             /// keyCompromise (RFC 5280, 5.3.1): who asks for a replacement has lost the key.
             const KEY_COMPROMISE: u8 = 1;
             account.revoke(&tls::der(&old.chain)?, KEY_COMPROMISE).await?;

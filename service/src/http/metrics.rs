@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Site;
 use super::error::Error;
+use crate::certificates::Certificates;
 
 /// As the OpenMetrics specification names it.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,7 +25,8 @@ async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Result<Respons
     if !may_read(&headers, site.shared.metrics_token.as_ref()) {
         return Err(Error::NotFound);
     }
-    let text = site.shared.operations.text(&site.shared.load, site.database.busy());
+    let certificate = site.certificates.get().map(Certificates::status);
+    let text = site.shared.operations.text(&site.shared.load, site.database.busy(), certificate.as_ref());
     Ok(([(CONTENT_TYPE, MEDIA_TYPE), (CACHE_CONTROL, "no-store")], text).into_response())
 }
 

@@ -25,7 +25,7 @@ impl Moment {
     }
 
     /// `22 November 2026, 23:12 UTC`.
-    fn exact(&self) -> String {
+    pub(super) fn exact(&self) -> String {
         let at = self.at;
         format!("{} {} {}, {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute())
     }

@@ -1,15 +1,19 @@
 //! `/status`: the last hour of this machine in small charts, for the accounts that `[operations]` names.
 //!
-//! It shows one machine: the one that answers. Invariant: for everybody else the address does not exist.
+//! It shows one machine, the one that answers, and the certificate, which all share. Invariant: for everybody else the
+//! address does not exist.
+
+mod certificate;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::Site;
 use super::error::Error;
+use super::fields::Query;
 use super::page::page;
 use super::session::SignedIn;
 use crate::operations::{Machine, Minute, percentile};
@@ -22,14 +26,25 @@ const HEIGHT: f64 = 60.0;
 const BARS: usize = 60;
 
 pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/status", get(status))
+    Router::new().route("/status", get(status)).route("/status/certificate", post(certificate::wish))
 }
+
+/// The operator who asks.
+///
+/// # Errors
+/// For everybody else, as for an address that nobody has.
+fn operator(site: &Site, viewer: Viewer) -> Result<Viewer, Error> {
+    if site.shared.operators.contains(&viewer.name) { Ok(viewer) } else { Err(Error::NotFound) }
+}
+
+type Fact = (&'static str, String);
 
 #[derive(Template)]
 #[template(path = "status.html")]
 struct StatusPage {
     viewer: Option<Viewer>,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<Fact>,
+    certificate: Option<certificate::Shown>,
     charts: Vec<Chart>,
 }
 
@@ -47,18 +62,21 @@ struct Bar {
     height: f64,
 }
 
-async fn status(State(site): State<Site>, SignedIn(viewer): SignedIn) -> Result<Response, Error> {
-    if !site.shared.operators.contains(&viewer.name) {
-        return Err(Error::NotFound);
-    }
+async fn status(
+    State(site): State<Site>,
+    SignedIn(viewer): SignedIn,
+    Query(said): Query<certificate::Said>,
+) -> Result<Response, Error> {
+    let viewer = operator(&site, viewer)?;
     let (operations, pool) = (&site.shared.operations, site.database.busy());
     operations.sample(pool);
     let minutes = operations.minutes();
     let facts = facts(&site, &minutes);
-    page(&StatusPage { viewer: Some(viewer), facts, charts: charts(&minutes) })
+    let certificate = certificate::shown(&site, said);
+    page(&StatusPage { viewer: Some(viewer), facts, certificate, charts: charts(&minutes) })
 }
 
-fn facts(site: &Site, minutes: &[Minute]) -> Vec<(&'static str, String)> {
+fn facts(site: &Site, minutes: &[Minute]) -> Vec<Fact> {
     let (machine, pool, load) = (Machine::read(), site.database.busy(), &site.shared.load);
     let used = machine.memory_total.zip(machine.memory_available);
     let sum = |of: fn(&Minute) -> u32| minutes.iter().map(of).map(u64::from).sum::<u64>();

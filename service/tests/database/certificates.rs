@@ -20,6 +20,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_session_of_one_machine_resumes_at_another", tickets::a_session_of_one_machine_resumes_at_another),
     ("an_order_of_a_dead_machine_is_finished_by_another", claims::an_order_is_inherited),
     ("a_wrong_clock_neither_orders_nor_refuses", failures::a_wrong_clock),
+    ("an_operator_says_by_the_page_what_is_wanted", operator::wishes_by_the_page),
     ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),
 ];
 

@@ -12,8 +12,6 @@ use db::Database;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::http::Site;
-use sqlx::mysql::MySqlConnectOptions;
-use sqlx::mysql::MySqlSslMode;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection};
 use tower::ServiceExt as _;
 
@@ -70,17 +68,7 @@ impl Fixture {
     /// A connection past the service, to look and to break things.
     pub(crate) async fn connection(&self) -> anyhow::Result<MySqlConnection> {
         let database = self.config(&[]).database;
-        let options = MySqlConnectOptions::new()
-            .host(&database.host)
-            .port(database.port)
-            .database(&database.name)
-            .username(&database.user)
-            .password(database.password.reveal())
-            .ssl_mode(MySqlSslMode::VerifyIdentity)
-            .ssl_ca_from_pem(database.ca.into_bytes())
-            .ssl_client_cert_from_pem(database.certificate.context("no database.certificate")?)
-            .ssl_client_key_from_pem(database.key.context("no database.key")?.reveal());
-        Ok(options.connect().await?)
+        Ok(db::options(&database).connect().await?)
     }
 
     /// A migrated database without rows, and the site over it.

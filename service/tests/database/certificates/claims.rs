@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use db::renewals::Wish;
 
 use super::authority::Ways;
 use super::machine::{healthy, much_later, plain, request, sql, visitor, wait_until};
@@ -90,7 +91,7 @@ pub(crate) fn pebble_with_delays(fixture: &Fixture) -> anyhow::Result<()> {
         let two = Two::issued(fixture, Ways { slow: true, ..Ways::default() }).await?;
         let mut generation = two.first.status().generation;
         for _ in 0..5 {
-            super::operator::wish(fixture, "renew").await?;
+            super::operator::wish(fixture, Wish::Renew).await?;
             generation = two.both_present(generation).await?;
         }
         ensure!(two.pebble.orders() == 6, "{} orders", two.pebble.orders());

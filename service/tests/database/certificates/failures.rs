@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use db::renewals::Wish;
 use service::certificates::{Clock, Status};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ pub(crate) fn an_authority_is_down(fixture: &Fixture) -> anyhow::Result<()> {
         let mut two = Two::issued(fixture, Ways::default()).await?;
         let root = two.pebble.root().await?;
         two.pebble.stop();
-        wish(fixture, "renew").await?;
+        wish(fixture, Wish::Renew).await?;
         for failures in 1..=4 {
             two_know(&two, |status| status.failures >= failures).await.context("a failure is known")?;
             healthy(&two.first, &root).await?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use db::renewals::Wish;
 use tls::rustls::ClientConfig;
 
 use super::authority::Ways;
@@ -37,7 +38,7 @@ fn renewals(fixture: &Fixture, times: usize, quiet: Duration) -> anyhow::Result<
             let before = load.answered();
             tokio::time::sleep(quiet).await;
             load.renewing.store(true, Ordering::Relaxed);
-            wish(fixture, "renew").await?;
+            wish(fixture, Wish::Renew).await?;
             generation = two.both_present(generation).await?;
             load.renewing.store(false, Ordering::Relaxed);
             ensure!(load.answered() > before, "no request during a renewal");

@@ -4,17 +4,58 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use db::Database;
+use db::renewals::Wish;
+use http::StatusCode;
+use service::certificates::Certificates;
+use service::http::Site;
 
 use super::authority::Ways;
-use super::machine::{healthy, wait_until};
+use super::machine::{acme, forget_everything, healthy, wait_until};
 use super::sites::Two;
 use crate::fixture::{Fixture, HOST, run};
+use crate::visitor::Visitor;
 
 /// Says what is wanted, past any machine.
-pub(crate) async fn wish(fixture: &Fixture, wish: &str) -> anyhow::Result<()> {
+pub(crate) async fn wish(fixture: &Fixture, wish: Wish) -> anyhow::Result<()> {
     let database = Database::new(&fixture.config(&[]));
     database.migrate().await;
     Ok(database.wish_renewal(HOST, wish).await?)
+}
+
+/// No authority is asked: whether a wish is fulfilled is another claim's.
+pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        drop(fixture.empty_site().await?);
+        forget_everything(fixture).await?;
+        let mut config = fixture
+            .config_with(acme(&[("https://localhost:1/dir".to_owned(), String::new())], &["http-01"]), &[]);
+        config.operations.operators = vec!["oda".to_owned()];
+        let database = Database::new(&config);
+        database.migrate().await;
+        let certificates = Certificates::new(&config, database.clone())?;
+        let router =
+            service::http::router(Site::new(&config, database.clone()).with_certificates(certificates));
+        let mut oda = Visitor::registered(&router, "oda").await?;
+        let page = oda.get("/status").await?.expect(StatusCode::OK)?.says("an authority (ACME)")?;
+        page.says("www.foobar.com, foobar.com")?.says("nobody yet")?.says("Replace and revoke it")?;
+        for wish in Wish::ALL {
+            let wished = [("wish", wish.as_str())];
+            let answer = oda.post("/status/certificate", &wished).await?.expect(StatusCode::SEE_OTHER)?;
+            oda.get(answer.location()?).await?.says("Look again in a minute.")?;
+            let renewal = database.renewal(HOST).await?;
+            ensure!(renewal.and_then(|row| row.wish()) == Some(wish), "{wish:?} is not in the table");
+        }
+        oda.post("/status/certificate", &[("wish", "sell")])
+            .await?
+            .expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        let mut bob = Visitor::registered(&router, "bob").await?;
+        for wish in ["renew", "sell"] {
+            bob.post("/status/certificate", &[("wish", wish)]).await?.expect(StatusCode::NOT_FOUND)?;
+        }
+        let events = "SELECT COUNT(*) FROM account_events WHERE kind = 'certificate-wished'";
+        ensure!(fixture.count(events).await? == 3, "other events");
+        Ok(())
+    })
 }
 
 pub(crate) fn replace_and_roll(fixture: &Fixture) -> anyhow::Result<()> {
@@ -23,12 +64,12 @@ pub(crate) fn replace_and_roll(fixture: &Fixture) -> anyhow::Result<()> {
         let root = two.pebble.root().await?;
         let old = healthy(&two.first, &root).await?.serial;
         let key = account_key(fixture).await?;
-        wish(fixture, "roll").await?;
+        wish(fixture, Wish::Roll).await?;
         wait_until(Duration::from_secs(10), async || Ok(account_key(fixture).await? != key))
             .await
             .context("roll")?;
         let generation = two.first.status().generation;
-        wish(fixture, "replace").await?;
+        wish(fixture, Wish::Replace).await?;
         two.both_present(generation).await.context("replace, with the new account key")?;
         ensure!(healthy(&two.second, &root).await?.serial != old, "the old certificate");
         let serial: String = old.iter().map(|byte| format!("{byte:02x}")).collect();
