@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 mod boot;
 mod figures;
+mod h2load;
 mod net;
 mod site;
 mod tls;

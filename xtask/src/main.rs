@@ -21,6 +21,7 @@ mod interrupt;
 mod lock;
 mod mysql;
 mod nested;
+mod pebble;
 mod preflight;
 mod provider;
 mod release;

@@ -13,6 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::figures::Spread;
+use super::h2load::{self, Load, Protocol};
 use crate::build::Packages;
 use crate::endpoint::Endpoint;
 use crate::hosted::{self, Hosted, Profile};
@@ -21,12 +22,10 @@ use crate::preflight::{self, Purpose};
 use crate::site::{Places, Site, write_secret};
 use crate::visit::Visitor;
 
-mod load;
 mod memory;
 mod nginx;
 mod php;
 
-use load::{Load, Protocol};
 use nginx::Nginx;
 use php::Php;
 
@@ -124,9 +123,9 @@ impl Sites {
         let mut service = Hosted::start(layout, Profile::Release, &config, Stdio::from(log))?;
         let visitor = Visitor::new(&stack.host, endpoint.https_port()?, site.root())?;
         service.await_ready(&visitor)?;
-        load::pin(service.id(), SERVER_CPU)?;
-        load::pin(mysql.id(), load::CPU)?;
-        let page = load::page(&endpoint, "/")?;
+        h2load::pin(service.id(), SERVER_CPU)?;
+        h2load::pin(mysql.id(), h2load::CPU)?;
+        let page = h2load::page(&endpoint, "/")?;
         let php = Php::start(&folder.join("php"), &text, &page)?;
         let files = layout.root().join("service/assets");
         let nginx = Nginx::start(&folder.join("nginx"), &text, &files, &php.location())?;
@@ -200,7 +199,7 @@ impl Sites {
     /// Time of a page at depth 1,000 against the first.
     fn paging(&self, stage: &Stage) -> Result<Row> {
         let step = progress::start("paging to depth 1,000");
-        let deep = load::page_at(&stage.endpoint, 1000)?;
+        let deep = h2load::page_at(&stage.endpoint, 1000)?;
         let (mut first, mut thousandth) = (Vec::new(), Vec::new());
         for _ in 0..self.repetitions {
             thousandth.push(self.load(&stage.endpoint, &deep).run(Protocol::Http1)?.mean_ms());
@@ -247,7 +246,7 @@ impl Stage {
     fn compare(&self, paths: &[&str]) -> Result<()> {
         let other = self.nginx.endpoint(&self.endpoint);
         for path in paths {
-            let (ours, theirs) = (load::page(&self.endpoint, path)?, load::page(&other, path)?);
+            let (ours, theirs) = (h2load::page(&self.endpoint, path)?, h2load::page(&other, path)?);
             let (ours, theirs) = (lasting(&ours), lasting(&theirs));
             let differs = ours.split('<').zip(theirs.split('<')).find(|(ours, theirs)| ours != theirs);
             ensure!(ours == theirs, "{path} is not the same from both: {differs:?}");

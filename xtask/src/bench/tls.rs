@@ -6,21 +6,23 @@
 //! Invariant: the two are measured in turns, each in a process of its own for every round.
 use std::time::Duration;
 
-use ::image::{Layout, layout, progress, yardstick};
+use ::image::{Layout, Stack, layout, progress, yardstick};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
 use super::figures::Spread;
+use crate::build::Packages;
 use crate::preflight::{self, Purpose};
 
+mod renewal;
 mod server;
 mod visitor;
 
 use server::Server;
 use visitor::{Kind, Visitor};
 
-/// TLS handshakes for each second of processor time, and memory of idle connections, beside nginx
+/// TLS handshakes for each second of processor time, memory of idle connections, answers during renewals
 #[derive(Debug, Args)]
 pub(super) struct Handshakes {
     /// Rounds; in each, every server is measured once in every way
@@ -34,6 +36,8 @@ pub(super) struct Handshakes {
     idle: u32,
     #[command(flatten)]
     preflight: preflight::Flags,
+    #[command(flatten)]
+    packages: Packages,
 }
 
 /// Starts one of the two servers anew.
@@ -46,13 +50,14 @@ struct Report {
     rows: Vec<Row>,
 }
 
-/// One thing measured at both.
+/// One comparison.
 #[derive(Debug, Serialize)]
 struct Row {
     what: &'static str,
     service: Spread,
-    nginx: Spread,
-    /// The service's median by nginx's.
+    /// Of nginx, or of the service at another time.
+    other: Spread,
+    /// The service's median by the other's.
     ratio: f64,
     /// What is asked for.
     asked: &'static str,
@@ -61,14 +66,17 @@ struct Row {
 impl Handshakes {
     pub(super) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
-        preflight::check(&layout, &[Purpose::Compare], self.preflight)?;
+        let stack = Stack::load(&layout)?;
+        let purposes = [Purpose::Build, Purpose::Compare, Purpose::Load, Purpose::Judge];
+        preflight::check(&layout, &purposes, self.preflight)?;
         let binary = yardstick::service(&layout)?;
         let folder = tempfile::tempdir()?;
         let names = server::lay_out(folder.path())?;
         let visitor = Visitor::new(&names)?;
         let service = || Server::service(&binary, folder.path(), &names);
         let nginx = || Server::nginx(folder.path(), &names);
-        let report = self.report(&[&service, &nginx], &visitor)?;
+        let mut report = self.report(&[&service, &nginx], &visitor)?;
+        report.rows.push(self.renewals(&layout, &stack)?);
         print!("{}", table(&report));
         let path = layout.target().join("bench/tls.json");
         layout::replace_with(&path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
@@ -97,12 +105,22 @@ impl Handshakes {
             ("resumed handshakes / s of CPU", "at least 1.5"),
             ("KiB for an idle connection", "at most 0.5"),
         ];
-        let rows = rows.into_iter().enumerate().map(|(at, (what, asked))| {
-            let (service, nginx) = (Spread::of(&service[at])?, Spread::of(&nginx[at])?);
-            Some(Row { what, service, nginx, ratio: service.median / nginx.median, asked })
-        });
+        let rows = rows
+            .into_iter()
+            .enumerate()
+            .map(|(at, (what, asked))| Row::of(what, &service[at], &nginx[at], asked));
         let rows = rows.collect::<Option<_>>().context("nothing was measured")?;
         Ok(Report { repetitions: self.repetitions, rows })
+    }
+
+    /// Beside answers in between, in the place of nginx's.
+    fn renewals(&self, layout: &Layout, stack: &Stack) -> Result<Row> {
+        let stage = renewal::Stage::new(layout, stack, self.packages)?;
+        let seen = (1..=self.repetitions).map(|round| stage.measure(round)).collect::<Result<Vec<_>>>()?;
+        let renewing: Vec<f64> = seen.iter().map(|seen| seen.renewing).collect();
+        let quiet: Vec<f64> = seen.iter().map(|seen| seen.quiet).collect();
+        let row = Row::of("p99 in ms, renewing beside quiet", &renewing, &quiet, "at most 1.1");
+        row.context("nothing was measured")
     }
 
     fn per_second(&self, server: &Server, visitor: &Visitor, kind: Kind, times: u32) -> Result<f64> {
@@ -122,19 +140,27 @@ impl Handshakes {
     }
 }
 
+impl Row {
+    /// `None` of no measurements.
+    fn of(what: &'static str, service: &[f64], other: &[f64], asked: &'static str) -> Option<Self> {
+        let (service, other) = (Spread::of(service)?, Spread::of(other)?);
+        Some(Self { what, service, other, ratio: service.median / other.median, asked })
+    }
+}
+
 fn table(report: &Report) -> String {
     let mut text = format!(
         "\nmedians of {} rounds in turns (least to most)\n\n\
-         | what                          | service                | nginx with OpenSSL     | ratio | asked        |\n\
-         |-------------------------------|------------------------|------------------------|-------|--------------|\n",
+         | what                             | service                | nginx with OpenSSL     | ratio | asked        |\n\
+         |----------------------------------|------------------------|------------------------|-------|--------------|\n",
         report.repetitions
     );
     for row in &report.rows {
         text += &format!(
-            "| {:<29} | {:<22} | {:<22} | {:>5.2} | {:<12} |\n",
+            "| {:<32} | {:<22} | {:<22} | {:>5.2} | {:<12} |\n",
             row.what,
             spread(&row.service),
-            spread(&row.nginx),
+            spread(&row.other),
             row.ratio,
             row.asked
         );

@@ -11,7 +11,8 @@ use ::image::wait::{Status, wait_until};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::{SERVER_CPU, load};
+use super::SERVER_CPU;
+use crate::bench::h2load;
 use crate::endpoint::Endpoint;
 use crate::site::write_secret;
 
@@ -46,7 +47,7 @@ impl Nginx {
             })
         })?;
         for process in nginx.processes()? {
-            load::pin(process, SERVER_CPU)?;
+            h2load::pin(process, SERVER_CPU)?;
         }
         Ok(nginx)
     }
@@ -58,7 +59,7 @@ impl Nginx {
 
     /// Master and workers.
     pub(super) fn processes(&self) -> Result<Vec<u32>> {
-        load::family(self.master.id())
+        h2load::family(self.master.id())
     }
 }
 

@@ -11,7 +11,8 @@ use ::image::wait::{Status, wait_until};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::{SERVER_CPU, load};
+use super::SERVER_CPU;
+use crate::bench::h2load;
 use crate::site::write_secret;
 
 const SCRIPT: &str = include_str!("front.php");
@@ -71,8 +72,8 @@ impl Php {
                 }
             })
         })?;
-        for process in load::family(php.master.id())? {
-            load::pin(process, SERVER_CPU)?;
+        for process in h2load::family(php.master.id())? {
+            h2load::pin(process, SERVER_CPU)?;
         }
         Ok(php)
     }

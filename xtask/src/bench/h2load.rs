@@ -75,6 +75,18 @@ impl Load {
     }
 
     pub(super) fn run(&self, protocol: Protocol) -> Result<Outcome> {
+        let (words, log) = self.seen(protocol)?;
+        outcome(&words, &log)
+    }
+
+    /// Every answer for itself.
+    pub(super) fn answers(&self, protocol: Protocol) -> Result<Vec<Answer>> {
+        let (words, log) = self.seen(protocol)?;
+        answers(&words, &log)
+    }
+
+    /// h2load's words and its log.
+    fn seen(&self, protocol: Protocol) -> Result<(String, String)> {
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("requests.tsv");
         let mut h2load = Command::new("taskset");
@@ -92,26 +104,48 @@ impl Load {
             h2load.arg(format!("--rps={:.0}", (rate / f64::from(CONNECTIONS)).max(1.0)));
         }
         let words = command::output(h2load.args(&self.urls))?;
-        outcome(&String::from_utf8_lossy(&words), &fs::read_to_string(&log)?)
+        Ok((String::from_utf8_lossy(&words).into_owned(), fs::read_to_string(&log)?))
     }
 }
 
-/// From h2load's summary, and its log: start in microseconds, status, time in microseconds.
+/// One answer, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Answer {
+    /// When it was asked for, since 1970.
+    pub(super) asked_us: f64,
+    pub(super) took_us: f64,
+}
+
+/// From h2load's log: start in microseconds, status, time in microseconds.
+fn answers(words: &str, log: &str) -> Result<Vec<Answer>> {
+    let answer = |line: &str| {
+        let mut fields = line.split('\t');
+        let (asked, status, took) = (fields.next(), fields.next(), fields.next());
+        ensure!(status == Some("200"), "an answer with status {status:?}: {line}\n{words}");
+        let number = |field: Option<&str>| field.and_then(|field| field.trim().parse().ok());
+        let times = number(asked).zip(number(took)).with_context(|| format!("h2load logged {line:?}"))?;
+        Ok(Answer { asked_us: times.0, took_us: times.1 })
+    };
+    let answers = log.lines().map(answer).collect::<Result<Vec<_>>>()?;
+    ensure!(!answers.is_empty(), "h2load logged no request:\n{words}");
+    Ok(answers)
+}
+
+/// The time within which 99 of 100 came, in milliseconds; `None` of none.
+pub(super) fn p99_ms(mut times_us: Vec<f64>) -> Option<f64> {
+    times_us.sort_by(f64::total_cmp);
+    let at = (times_us.len() * 99 / 100).min(times_us.len().saturating_sub(1));
+    times_us.get(at).map(|time| time / 1000.0)
+}
+
+/// From h2load's summary and its log.
 fn outcome(words: &str, log: &str) -> Result<Outcome> {
     let rate = words.split(" req/s").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
     let rate = rate.with_context(|| format!("h2load says no rate:\n{words}"))?;
-    let mut times = Vec::new();
-    for line in log.lines() {
-        let mut fields = line.split('\t').skip(1);
-        let (status, time) = (fields.next(), fields.next().and_then(|time| time.parse::<f64>().ok()));
-        ensure!(status == Some("200"), "an answer with status {status:?}");
-        times.extend(time);
-    }
-    ensure!(!times.is_empty(), "h2load logged no request:\n{words}");
-    times.sort_by(f64::total_cmp);
-    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
+    let times: Vec<f64> = answers(words, log)?.iter().map(|answer| answer.took_us).collect();
     let mean = times.iter().sum::<f64>() / times.len() as f64;
-    Ok(Outcome { rate, p99_ms: p99 / 1000.0, mean_ms: mean / 1000.0 })
+    let p99_ms = p99_ms(times).context("no answer")?;
+    Ok(Outcome { rate, p99_ms, mean_ms: mean / 1000.0 })
 }
 
 /// Keeps a process, and what it starts, on one processor.

@@ -1,0 +1,120 @@
+//! Pebble: a real certificate authority for tests and benchmarks, with a name server for which every name is this host.
+//!
+//! Invariant: what was started ends with its handle.
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ::image::command;
+use ::image::machine::free_port;
+use ::image::wait::{Status, wait_until};
+use anyhow::{Context, Result};
+use tls::authority::Authority;
+
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running authority.
+pub(crate) struct Pebble {
+    _process: Process,
+    management: u16,
+    folder: std::path::PathBuf,
+    /// Of its directory.
+    pub(crate) directory: String,
+    /// The root of its own HTTPS.
+    pub(crate) roots: String,
+}
+
+/// Where and how it looks for a name's answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Looks<'a> {
+    pub(crate) name_server: &'a str,
+    /// The port for tls-alpn-01.
+    pub(crate) https: u16,
+    /// How long certificates live, in seconds; `None`: for five years.
+    pub(crate) lifetime_s: Option<u32>,
+}
+
+/// A name server for which every name is this host.
+pub(crate) struct Names {
+    _process: Process,
+    pub(crate) address: String,
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Names {
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
+        let (dns, management) = (free_port()?, free_port()?);
+        let mut server = Command::new("pebble-challtestsrv");
+        server.arg(format!("-dns01=127.0.0.1:{dns}")).arg(format!("-management=127.0.0.1:{management}"));
+        server.args(["-defaultIPv4=127.0.0.1", "-defaultIPv6=", "-http01=", "-https01=", "-tlsalpn01="]);
+        let process = start(server, &folder.join("names.log"), management)?;
+        Ok(Self { _process: process, address: format!("127.0.0.1:{dns}") })
+    }
+}
+
+impl Pebble {
+    /// Starts one whose files are in `folder`.
+    pub(crate) fn start(folder: &Path, looks: Looks<'_>) -> Result<Self> {
+        let root = Authority::open(&folder.join("ca"))?;
+        let issued = root.issue(&["localhost", "127.0.0.1"], 1)?;
+        let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+        fs::write(&chain, issued.certificate_chain)?;
+        fs::write(&key, issued.private_key)?;
+        let (port, management) = (free_port()?, free_port()?);
+        let mut config = serde_json::json!({
+            "listenAddress": format!("127.0.0.1:{port}"),
+            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "certificate": chain, "privateKey": key, "httpPort": 1, "tlsPort": looks.https,
+            "externalAccountBindingRequired": false,
+        });
+        if let Some(lifetime_s) = looks.lifetime_s {
+            config["certificateValidityPeriod"] = lifetime_s.into();
+        }
+        let path = folder.join("pebble.json");
+        fs::write(&path, serde_json::json!({ "pebble": config }).to_string())?;
+        let mut pebble = Command::new("pebble");
+        pebble.arg(format!("-config={}", path.display())).arg(format!("-dnsserver={}", looks.name_server));
+        pebble.arg("-strict").env("PEBBLE_VA_NOSLEEP", "1");
+        Ok(Self {
+            _process: start(pebble, &folder.join("pebble.log"), port)?,
+            management,
+            folder: folder.to_owned(),
+            directory: format!("https://localhost:{port}/dir"),
+            roots: root.certificate_pem().to_owned(),
+        })
+    }
+
+    /// The root of the certificates that it writes.
+    pub(crate) fn root(&self) -> Result<String> {
+        let roots = self.folder.join("roots.pem");
+        fs::write(&roots, &self.roots)?;
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(roots);
+        curl.arg(format!("https://localhost:{}/roots/0", self.management));
+        Ok(String::from_utf8(command::output(&mut curl)?)?)
+    }
+}
+
+/// Starts a program and waits until it listens.
+fn start(mut program: Command, log: &Path, port: u16) -> Result<Process> {
+    let name = program.get_program().to_string_lossy().into_owned();
+    let output = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+    program.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let process = Process(program.spawn().with_context(|| format!("cannot start {name}"))?);
+    wait_until(START_DEADLINE, &name, || {
+        Ok(match std::net::TcpStream::connect(("127.0.0.1", port)) {
+            Ok(_) => Status::Reached(()),
+            Err(error) => Status::Pending(format!("{error}; see {}", log.display())),
+        })
+    })?;
+    Ok(process)
+}
