@@ -3,24 +3,29 @@
 //! Invariant: nothing from a request's body, no header value and no secret is ever a field.
 
 mod line;
+mod lines;
 
 use std::error::Error;
 use std::fmt::Write as _;
 
+pub use lines::flush;
 use tracing::Level;
 
-/// Sends every event from here on to standard output, and panics too. Does nothing when called again.
+/// Sends every event from here on to standard output, and panics too. Does nothing when called again. Lines of this thread
+/// wait for [`flush`], which its runtime calls before it sleeps.
 pub fn init() {
+    lines::wait_here();
     let subscriber = tracing_subscriber::fmt()
         .fmt_fields(line::Fields)
         .event_format(line::Line)
         .with_max_level(Level::INFO)
-        .with_writer(std::io::stdout)
+        .with_writer(lines::Lines)
         .finish();
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(location, message = panic.payload_as_str().unwrap_or("panic"));
+            flush();
         }));
     }
 }

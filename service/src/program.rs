@@ -83,8 +83,9 @@ fn start(path: &Path, source: Option<&str>) -> Result<(), Box<dyn std::error::Er
     let provider = std::sync::Arc::unwrap_or_clone(tls::provider());
     provider.install_default().map_err(|_| "a cryptography provider was installed already")?;
     // One thread: a web machine has one virtual CPU, and a site grows by machines.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(log::flush).build()?;
+    let ended = runtime.block_on(async {
         let config = match on_disk {
             Some(config) => config,
             None => userdata::wait(&source, |words| tracing::warn!("{words}")).await,
@@ -93,7 +94,9 @@ fn start(path: &Path, source: Option<&str>) -> Result<(), Box<dyn std::error::Er
         let server = server::Server::bind(config).await?;
         stop_on_signal(trigger)?;
         Ok(server.run(drain).await?)
-    })
+    });
+    log::flush();
+    ended
 }
 
 /// An image has an empty file in this place, which a machine's own configuration takes.

@@ -56,6 +56,10 @@ impl Stage {
         ensure!(hosted::build(layout, Profile::Release)?, "the service does not compile");
         let site = Site::open(layout, stack)?;
         let folder = layout.run().join("bench-tls");
+        // What an earlier run's authority and back-off have left is not this one's.
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
         fs::create_dir_all(folder.join("ca"))?;
         let port = free_port()?;
         let mysql = Mysql::start(layout, packages.policy(), &site, &folder, port)?;

@@ -1,0 +1,67 @@
+//! Where lines wait until the runtime has nothing else to do: a busy one makes one system call for many.
+//!
+//! Invariant: a line waits only in the thread that lets lines go before it sleeps, the runtime's. In every other one it
+//! leaves at once.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// So many bytes do not wait for more.
+const TOGETHER: usize = 16 * 1024;
+
+static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static PATIENT: OnceLock<ThreadId> = OnceLock::new();
+
+/// From here on, lines of this thread wait for [`flush`].
+pub(super) fn wait_here() {
+    // Whoever was first stays.
+    let _ = PATIENT.set(thread::current().id());
+}
+
+/// Lets all lines go that wait.
+pub fn flush() {
+    release(&mut waiting());
+}
+
+fn waiting() -> MutexGuard<'static, Vec<u8>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn release(lines: &mut Vec<u8>) {
+    if !lines.is_empty() {
+        // There is nowhere to tell that nobody listens.
+        let _ = io::stdout().lock().write_all(lines);
+        lines.clear();
+        lines.shrink_to(TOGETHER);
+    }
+}
+
+/// The end of standard output that the log has.
+pub(super) struct Lines;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut lines = waiting();
+        lines.extend_from_slice(line);
+        if lines.len() >= TOGETHER || PATIENT.get() != Some(&thread::current().id()) {
+            release(&mut lines);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        flush();
+        Ok(())
+    }
+}
