@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::link::link;
 use crate::port::{self, Port};
-use crate::{Layout, Toolchain, command, layout, progress, remap};
+use crate::{Layout, Optimisation, Toolchain, command, layout, progress, remap};
 
 mod lock;
 mod workspace;
@@ -58,7 +58,13 @@ impl Purpose {
 ///
 /// # Errors
 /// When a port does not apply or the service does not compile for the guest.
-pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path, purpose: Purpose) -> Result<PathBuf> {
+pub fn build(
+    layout: &Layout,
+    toolchain: &Toolchain,
+    kernel: &Path,
+    purpose: Purpose,
+    optimisation: Optimisation,
+) -> Result<PathBuf> {
     let step = progress::start(purpose.part());
     let ports = port::all(layout)?;
     for port in &ports {
@@ -67,7 +73,7 @@ pub fn build(layout: &Layout, toolchain: &Toolchain, kernel: &Path, purpose: Pur
     }
     let workspace = workspace::generate(layout, &ports)?;
     step.update("compiling");
-    let binary = compile(layout, toolchain, &workspace, kernel, purpose)?;
+    let binary = compile(layout, toolchain, &workspace, kernel, (purpose, optimisation))?;
     check_lock(layout, &workspace)?;
     let application = strip(layout, toolchain, &binary, purpose)?;
     step.done(progress::size(fs::metadata(&application)?.len()));
@@ -79,13 +85,14 @@ fn compile(
     toolchain: &Toolchain,
     workspace: &Path,
     kernel: &Path,
-    purpose: Purpose,
+    (purpose, optimisation): (Purpose, Optimisation),
 ) -> Result<PathBuf> {
     let target = layout.build("guest");
     let mut cargo = toolchain.cargo();
     cargo.current_dir(workspace).args([
         "rustc",
-        "--release",
+        "--profile",
+        optimisation.profile(),
         "--target",
         TARGET,
         "--package",
@@ -95,13 +102,15 @@ fn compile(
     if purpose == Purpose::Bench {
         cargo.args(["--features", "service/bench"]);
     }
-    cargo.args(["-Zprofile-rustflags", "--config", EDITED]);
+    if optimisation == Optimisation::Quick {
+        cargo.args(["-Zprofile-rustflags", "--config", EDITED]);
+    }
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=compiler-builtins-mem"]);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(layout, toolchain).join("\u{1f}"));
     cargo.env("CARGO_TARGET_X86_64_UNKNOWN_HERMIT_LINKER", toolchain.tool("ld.lld"));
     cargo.arg("--").arg(format!("-Clink-arg={}", linked_kernel(workspace, kernel)?));
     command::run(&mut cargo)?;
-    Ok(target.join(TARGET).join("release").join(purpose.package()))
+    Ok(target.join(TARGET).join(optimisation.profile()).join(purpose.package()))
 }
 
 fn flags(layout: &Layout, toolchain: &Toolchain) -> Vec<String> {

@@ -13,6 +13,7 @@ pub mod layout;
 mod link;
 pub mod loader;
 pub mod machine;
+mod optimisation;
 pub mod port;
 pub mod progress;
 mod remap;
@@ -24,5 +25,6 @@ pub mod web;
 pub mod yardstick;
 
 pub use layout::Layout;
+pub use optimisation::Optimisation;
 pub use stack::Stack;
 pub use toolchain::Toolchain;

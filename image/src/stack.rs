@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::Layout;
+use crate::{Layout, Optimisation};
 
 /// Least memory in which the web machine serves (measured: `cargo xtask bench boot`).
 const WEB_MEMORY_MIB_MIN: u32 = 64;
@@ -40,6 +40,9 @@ pub struct Web {
     pub memory_mib: u32,
     /// Virtual CPUs.
     pub cpus: u32,
+    /// How much the compiler does for speed.
+    #[serde(default)]
+    pub optimisation: Optimisation,
 }
 
 /// The db machine.

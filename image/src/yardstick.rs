@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::db::{Archive, Modules, Tree, copy_over, erofs, only_entry, uncompressed, unpacked_linux};
 use crate::debian::{self, Policy, Use};
 use crate::machine::{Accel, Boot, Disk, Module, Network, Pace, Spec, Variation};
-use crate::{Layout, command, layout, progress};
+use crate::{Layout, Optimisation, command, layout, progress};
 
 /// What its root file system and its card need; disks first, as the root lies on one.
 const MODULES: [&str; 3] = ["virtio_blk", "erofs", "virtio_net"];
@@ -47,8 +47,8 @@ pub struct Yardstick {
 ///
 /// # Errors
 /// When packages are missing and cannot be fetched, the service does not compile, or the disk is full.
-pub fn build(layout: &Layout, policy: Policy) -> Result<Yardstick> {
-    let service = service(layout)?;
+pub fn build(layout: &Layout, policy: Policy, optimisation: Optimisation) -> Result<Yardstick> {
+    let service = service(layout, optimisation)?;
     let step = progress::start("yardstick");
     let lock = debian::packages(layout, policy)?;
     let guest = Tree::unpack(layout, &lock, Use::Guest)?;
@@ -74,16 +74,17 @@ pub fn build(layout: &Layout, policy: Policy) -> Result<Yardstick> {
 ///
 /// # Errors
 /// When it does not compile.
-pub fn service(layout: &Layout) -> Result<PathBuf> {
+pub fn service(layout: &Layout, optimisation: Optimisation) -> Result<PathBuf> {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let step = progress::start("service for Linux");
     let target = layout.root().join("target");
     let mut cargo = command::cargo(Path::new("cargo"));
-    cargo.current_dir(layout.root()).args(["build", "--release", "--locked", "--target", TARGET]);
+    cargo.current_dir(layout.root()).args(["build", "--locked", "--target", TARGET]);
+    cargo.args(["--profile", optimisation.profile()]);
     cargo.args(["--package", "service", "--features", "service/bench", "--target-dir"]).arg(&target);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-C\u{1f}target-feature=+crt-static");
     command::run(&mut cargo)?;
-    let service = target.join(TARGET).join("release/service");
+    let service = target.join(TARGET).join(optimisation.profile()).join("service");
     step.done(progress::size(fs::metadata(&service)?.len()));
     Ok(service)
 }

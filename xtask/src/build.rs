@@ -11,7 +11,7 @@ use ::image::db::DbImage;
 use ::image::debian::Policy;
 use ::image::machine::{DbBoot, WebBoot};
 use ::image::web::{self, WebImage};
-use ::image::{Layout, db, guest, kernel, loader, toolchain};
+use ::image::{Layout, Stack, db, guest, kernel, loader, toolchain};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 
@@ -103,7 +103,8 @@ fn web_parts(layout: &Layout) -> Result<Web> {
     let toolchain = toolchain::find(layout)?;
     let loader = loader::build(layout, &toolchain)?;
     let kernel = kernel::build(layout, &toolchain)?;
-    let application = guest::build(layout, &toolchain, &kernel, guest::Purpose::Site)?;
+    let optimisation = Stack::load(layout)?.web.optimisation;
+    let application = guest::build(layout, &toolchain, &kernel, guest::Purpose::Site, optimisation)?;
     let image = web::assemble(layout, &loader, &application)?;
     Ok(Web { image })
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use ::image::Layout;
 use ::image::wait::{Status, wait_until};
+use ::image::{Layout, Optimisation};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -22,7 +22,7 @@ pub(crate) enum Profile {
     /// Fast to build.
     Dev,
     /// As for a machine, fast to run.
-    Release,
+    Machine(Optimisation),
 }
 
 /// A running service.
@@ -44,8 +44,8 @@ fn program(layout: &Layout, profile: Profile) -> Command {
 fn cargo(layout: &Layout, profile: Profile, verb: &str) -> Command {
     let mut cargo = nested::command();
     cargo.current_dir(layout.root()).args([verb, "--package", "service", "--bin", "service"]);
-    if profile == Profile::Release {
-        cargo.arg("--release");
+    if let Profile::Machine(optimisation) = profile {
+        cargo.args(["--profile", optimisation.profile()]);
     }
     cargo
 }

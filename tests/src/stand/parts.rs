@@ -75,7 +75,13 @@ impl Parts {
             let toolchain = toolchain::find(&self.layout)?;
             let loader = loader::build(&self.layout, &toolchain)?;
             let kernel = kernel::build(&self.layout, &toolchain)?;
-            let application = guest::build(&self.layout, &toolchain, &kernel, guest::Purpose::Site)?;
+            let application = guest::build(
+                &self.layout,
+                &toolchain,
+                &kernel,
+                guest::Purpose::Site,
+                self.stack.web.optimisation,
+            )?;
             web::assemble(&self.layout, &loader, &application)
         })
     }
@@ -85,7 +91,13 @@ impl Parts {
         let sealed = once(&self.inside, || {
             let toolchain = toolchain::find(&self.layout)?;
             let kernel = kernel::build(&self.layout, &toolchain)?;
-            let program = guest::build(&self.layout, &toolchain, &kernel, guest::Purpose::Inside)?;
+            let program = guest::build(
+                &self.layout,
+                &toolchain,
+                &kernel,
+                guest::Purpose::Inside,
+                self.stack.web.optimisation,
+            )?;
             let sealed = program.with_extension("sealed");
             web::seal_application(&program, &sealed)?;
             Ok(sealed)

@@ -66,7 +66,7 @@ impl Net {
                 &[Purpose::Build, Purpose::Boot, Purpose::Load, Purpose::Wire],
                 self.preflight,
             )?;
-            Built::build(&layout)?;
+            Built::build(&layout, &Stack::load(&layout)?)?;
             return namespace::enter();
         }
         let report = self.measure(&layout)?;

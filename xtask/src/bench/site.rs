@@ -92,7 +92,10 @@ impl Sites {
             &[Purpose::Build, Purpose::Load, Purpose::Compare, Purpose::Php],
             self.preflight,
         )?;
-        ensure!(hosted::build(&layout, Profile::Release)?, "the service does not compile");
+        ensure!(
+            hosted::build(&layout, Profile::Machine(stack.web.optimisation))?,
+            "the service does not compile"
+        );
         let stage = self.stage(&layout, &stack)?;
         let report = Report { posts: self.posts, rows: self.rows(&stage)? };
         print!("{}", table(&report));
@@ -118,9 +121,10 @@ impl Sites {
         };
         let text = site.config(&places)?;
         write_secret(&config, &text)?;
-        self.seed(layout, &folder, &config)?;
+        self.seed(layout, stack, &folder, &config)?;
         let log = fs::File::create(folder.join("service.log"))?;
-        let mut service = Hosted::start(layout, Profile::Release, &config, Stdio::from(log))?;
+        let mut service =
+            Hosted::start(layout, Profile::Machine(stack.web.optimisation), &config, Stdio::from(log))?;
         let visitor = Visitor::new(&stack.host, endpoint.https_port()?, site.root())?;
         service.await_ready(&visitor)?;
         h2load::pin(service.id(), SERVER_CPU)?;
@@ -135,13 +139,13 @@ impl Sites {
     }
 
     /// The posts of an earlier run are used again.
-    fn seed(&self, layout: &Layout, folder: &Path, config: &Path) -> Result<()> {
+    fn seed(&self, layout: &Layout, stack: &Stack, folder: &Path, config: &Path) -> Result<()> {
         let mark = folder.join("data").join(format!("seeded-{}", self.posts));
         if mark.exists() {
             return Ok(());
         }
         let step = progress::start(format!("{} posts", self.posts));
-        hosted::seed(layout, Profile::Release, config, self.posts)?;
+        hosted::seed(layout, Profile::Machine(stack.web.optimisation), config, self.posts)?;
         layout::replace_with(&mark, b"")?;
         step.done("");
         Ok(())

@@ -69,7 +69,7 @@ impl Handshakes {
         let stack = Stack::load(&layout)?;
         let purposes = [Purpose::Build, Purpose::Compare, Purpose::Load, Purpose::Judge];
         preflight::check(&layout, &purposes, self.preflight)?;
-        let binary = yardstick::service(&layout)?;
+        let binary = yardstick::service(&layout, stack.web.optimisation)?;
         let folder = tempfile::tempdir()?;
         let names = server::lay_out(folder.path())?;
         let visitor = Visitor::new(&names)?;

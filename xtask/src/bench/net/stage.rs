@@ -40,15 +40,16 @@ pub(super) struct Built {
 
 impl Built {
     /// Builds what is not built yet.
-    pub(super) fn build(layout: &Layout) -> Result<Self> {
+    pub(super) fn build(layout: &Layout, stack: &Stack) -> Result<Self> {
         let _lock = lock::build(layout)?;
         let toolchain = toolchain::find(layout)?;
         let loader = loader::build(layout, &toolchain)?.multiboot;
         let kernel = kernel::build(layout, &toolchain)?;
-        let bare = guest::build(layout, &toolchain, &kernel, guest::Purpose::Bench)?;
+        let optimisation = stack.web.optimisation;
+        let bare = guest::build(layout, &toolchain, &kernel, guest::Purpose::Bench, optimisation)?;
         let application = bare.with_extension("sealed");
         web_image::seal_application(&bare, &application)?;
-        let yardstick = yardstick::build(layout, Policy::Resolve)?;
+        let yardstick = yardstick::build(layout, Policy::Resolve, optimisation)?;
         let busybox = db::host_tree(layout, Policy::Resolve)?.root().join("usr/bin/busybox");
         Ok(Self { application, loader, yardstick, busybox })
     }
@@ -78,7 +79,7 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Builds the wires and starts the database.
     pub(super) fn set(layout: &'a Layout, stack: &'a Stack, memory_mib: u32) -> Result<Self> {
-        let built = Built::build(layout)?;
+        let built = Built::build(layout, stack)?;
         let folder = layout.run().join("bench-net");
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;

@@ -53,7 +53,10 @@ pub(super) struct Slowest {
 
 impl Stage {
     pub(super) fn new(layout: &Layout, stack: &Stack, packages: Packages) -> Result<Self> {
-        ensure!(hosted::build(layout, Profile::Release)?, "the service does not compile");
+        ensure!(
+            hosted::build(layout, Profile::Machine(stack.web.optimisation))?,
+            "the service does not compile"
+        );
         let site = Site::open(layout, stack)?;
         let folder = layout.run().join("bench-tls");
         // What an earlier run's authority and back-off have left is not this one's.
@@ -78,7 +81,12 @@ impl Stage {
         let config = folder.join("config.toml");
         write_secret(&config, renewing(&site.config(&places)?, &pebble)?.as_bytes())?;
         let log = folder.join("service.log");
-        let mut service = Hosted::start(layout, Profile::Release, &config, Stdio::from(File::create(&log)?))?;
+        let mut service = Hosted::start(
+            layout,
+            Profile::Machine(stack.web.optimisation),
+            &config,
+            Stdio::from(File::create(&log)?),
+        )?;
         service.await_ready(&Visitor::new(&stack.host, https, &pebble.root()?)?)?;
         h2load::pin(service.id(), CPU)?;
         h2load::pin(mysql.id(), h2load::CPU)?;
