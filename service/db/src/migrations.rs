@@ -1,12 +1,13 @@
 //! The migrations, run by whichever machine comes first.
 //!
 //! What they do is in `migrations/`. Invariant: a machine that finds all of its own migrations done waits for nobody and
-//! asks nothing of later ones, so that an older release comes up beside a newer one, a failed one, or a dead one.
+//! asks nothing of later ones, so that an older release comes up beside a newer one, a failed one, or a dead one. What a
+//! machine that died has left half done, the next one finishes.
 
 use std::collections::HashMap;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::machines;
@@ -56,10 +57,56 @@ pub(super) async fn run(options: &MySqlConnectOptions) -> Result<u64, Refusal> {
 async fn migrate_and_join(connection: &mut MySqlConnection, migrations: &Migrator) -> Result<u64, Refusal> {
     if !all_done(connection, migrations).await? {
         // What `run` calls, whose bounds a spawned task cannot meet ("not general enough"); sqlx is pinned to one version.
-        migrations.run_direct(None, connection, false).await?;
+        match migrations.run_direct(None, connection, false).await {
+            Err(MigrateError::Dirty(version)) => {
+                finish(connection, migrations, version).await?;
+                migrations.run_direct(None, connection, false).await?;
+            }
+            outcome => outcome?,
+        }
     }
     let newest = migrations.iter().map(|migration| migration.version).max();
     machines::join(connection, newest.unwrap_or_default()).await
+}
+
+/// Goes on with a migration that a machine began and did not end: it died, or MySQL refused a statement that was mended
+/// since. Who is here holds the lock, so nobody else is at it.
+///
+/// MySQL cannot undo a table, but each statement is done or not (atomic DDL): all run once more, and those whose table,
+/// column or key is there already count as done.
+async fn finish(
+    connection: &mut MySqlConnection,
+    migrations: &Migrator,
+    version: i64,
+) -> Result<(), MigrateError> {
+    let migration = migrations.iter().find(|migration| migration.version == version);
+    let migration = migration.ok_or(MigrateError::Dirty(version))?;
+    tracing::warn!(version, "a migration was left half done, and is finished");
+    for statement in statements(migration.sql.as_str()) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match sqlx::raw_sql(statement).execute(&mut *connection).await {
+            Err(sqlx::Error::Database(error)) if exists_already(error.as_ref()) => {}
+            outcome => {
+                outcome.map_err(|error| MigrateError::ExecuteMigration(error, version))?;
+            }
+        }
+    }
+    let text = "UPDATE _sqlx_migrations SET success = TRUE, checksum = ? WHERE version = ?";
+    sqlx::query(text).bind(&*migration.checksum).bind(version).execute(connection).await?;
+    Ok(())
+}
+
+/// A migration's statements: each ends with a line.
+fn statements(text: &str) -> impl Iterator<Item = &str> {
+    let is_words = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with("--");
+    text.split(";\n").filter(move |statement| statement.lines().any(is_words))
+}
+
+/// The table, the column, the key or the constraint is there (MySQL error reference: `ER_TABLE_EXISTS_ERROR`,
+/// `ER_DUP_FIELDNAME`, `ER_DUP_KEYNAME`, `ER_FK_DUP_NAME`).
+fn exists_already(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    number.is_some_and(|number| [1050, 1060, 1061, 1826].contains(&number))
 }
 
 /// Whether each of `migrations` has been run, as it is now.
@@ -73,4 +120,17 @@ async fn all_done(connection: &mut MySqlConnection, migrations: &Migrator) -> Re
     Ok(migrations
         .iter()
         .all(|migration| done.get(&migration.version).is_some_and(|sum| sum == &*migration.checksum)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_statement_by_statement() {
+        let text = "-- What; and why.\nCREATE TABLE a (\n  id INT\n);\n\n-- A comment.\nALTER TABLE a\n  ADD b INT;\n-- The end.\n";
+        let found: Vec<&str> = statements(text).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].ends_with("id INT\n)") && found[1].ends_with("ADD b INT"), "{found:?}");
+    }
 }

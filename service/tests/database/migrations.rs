@@ -23,6 +23,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ),
     ("a_machine_that_leaves_stands_against_nothing", a_machine_that_leaves_stands_against_nothing),
     ("a_drained_service_leaves_no_session_behind", a_drained_service_leaves_no_session_behind),
+    ("what_a_dead_machine_left_half_done_is_finished", what_a_dead_machine_left_half_done_is_finished),
     ("a_contraction_waits_for_the_last_older_machine", a_contraction_waits_for_the_last_older_machine),
     ("a_seed_says_why_the_migrations_are_refused", a_seed_says_why_the_migrations_are_refused),
 ];
@@ -48,6 +49,39 @@ fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Resul
         let entries = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/db/migrations"))?;
         let files = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count();
         ensure!(usize::try_from(applied)? == files, "{applied} migrations were applied out of {files}");
+        Ok(())
+    })
+}
+
+/// Every migration as if its machine had died before it said so, and some in the middle of their statements.
+fn what_a_dead_machine_left_half_done_is_finished(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, _) = fixture.empty_site().await?;
+        let kept = database.add_post(7, Text { title: "kept", body: "meanwhile", tags: &[] }).await?;
+        let mut connection = fixture.connection().await?;
+        let versions: Vec<i64> =
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations").fetch_all(&mut connection).await?;
+        let half_done = [
+            (40, "DROP TABLE ticket_keys"),
+            (40, "DROP TABLE acme_challenges, ticket_keys"),
+            (10, "ALTER TABLE posts DROP KEY posts_text"),
+        ];
+        let all_done = versions.iter().map(|version| (*version, "DO 0"));
+        for (version, undo) in all_done.chain(half_done) {
+            sqlx::query(undo).execute(&mut connection).await?;
+            let died = "UPDATE _sqlx_migrations SET success = FALSE WHERE version = ?";
+            sqlx::query(died).bind(version).execute(&mut connection).await?;
+            let next = Database::new(&fixture.config(&[]));
+            next.try_migrate().await.with_context(|| format!("{version} after {undo}"))?;
+        }
+        for there in [
+            "SELECT COUNT(*) FROM _sqlx_migrations HAVING MIN(success) = 1",
+            "SELECT COUNT(*) FROM ticket_keys, acme_challenges",
+            "SELECT COUNT(*) FROM posts WHERE MATCH (title, body) AGAINST ('meanwhile')",
+        ] {
+            fixture.count(there).await.context(there)?;
+        }
+        ensure!(database.post(kept).await?.is_some(), "a row is gone");
         Ok(())
     })
 }
