@@ -116,12 +116,17 @@ pub(super) struct Answer {
     pub(super) took_us: f64,
 }
 
-/// From h2load's log: start in microseconds, status, time in microseconds.
+/// h2load's summary when it had every answer.
+const WHOLE: &str = " 0 failed, 0 errored, 0 timeout";
+
+/// From h2load's log: start in microseconds, status, time in microseconds. An answer whose head came while it warmed up has
+/// status 0 there; in the summary it counts as one.
 fn answers(words: &str, log: &str) -> Result<Vec<Answer>> {
+    ensure!(words.contains(WHOLE), "requests failed:\n{words}");
     let answer = |line: &str| {
         let mut fields = line.split('\t');
         let (asked, status, took) = (fields.next(), fields.next(), fields.next());
-        ensure!(status == Some("200"), "an answer with status {status:?}: {line}\n{words}");
+        ensure!(matches!(status, Some("200" | "0")), "an answer with status {status:?}: {line}\n{words}");
         let number = |field: Option<&str>| field.and_then(|field| field.trim().parse().ok());
         let times = number(asked).zip(number(took)).with_context(|| format!("h2load logged {line:?}"))?;
         Ok(Answer { asked_us: times.0, took_us: times.1 })
@@ -189,11 +194,13 @@ mod tests {
 
     #[test]
     fn a_run_is_read_and_a_failed_request_is_no_figure() {
-        let words = "starting benchmark...\nfinished in 3.00s, 12345.67 req/s, 1.2MB/s\n";
+        let words =
+            "finished in 3.00s, 12345.67 req/s, 1.2MB/s\nrequests: 9 total, 0 failed, 0 errored, 0 timeout\n";
+        let failed = words.replace("0 errored", "1 errored");
         let log: String = (1..=100).map(|time| format!("17\t200\t{}\n", time * 1000)).collect();
         let outcome = outcome(words, &log).unwrap();
         assert_eq!((outcome.rate, outcome.p99_ms, outcome.mean_ms()), (12345.67, 100.0, 50.5));
-        assert!(super::outcome(words, "17\t503\t1000\n").is_err());
+        assert!(super::outcome(words, "17\t503\t1000\n").is_err() && super::outcome(&failed, &log).is_err());
         assert!(super::outcome("nothing", &log).is_err() && super::outcome(words, "").is_err());
     }
 }
