@@ -1,3 +1,5 @@
+//! A client of rustls's own at the other end of a stream in memory, and bytes that no client sends.
+
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
