@@ -15,7 +15,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
 ];
 
 /// Each form and its fields as they should be.
-const FORMS: [(&str, &str); 13] = [
+const FORMS: [(&str, &str); 14] = [
     ("/register", "name=newcomer&password=correct+horse+battery"),
     ("/login", "name=ada&password=correct+horse+battery"),
     ("/posts", "title=a&body=b&tags=c"),
@@ -26,6 +26,7 @@ const FORMS: [(&str, &str); 13] = [
     ("/account/session", "id=1"),
     ("/account/tokens", "name=a&days=30"),
     ("/account/tokens/revoke", "id=1"),
+    ("/status/certificate", "wish=renew"),
     ("/account/delete", "password=correct+horse+battery&posts=yes"),
     ("/posts/ID/delete", ""),
     ("/comments/ID/delete", ""),
