@@ -29,23 +29,23 @@ pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
         forget_everything(fixture).await?;
         let mut config = fixture
             .config_with(acme(&[("https://localhost:1/dir".to_owned(), String::new())], &["http-01"]), &[]);
-        config.operations.operators = vec!["oda".to_owned()];
+        config.operations.operators = vec!["otto".to_owned()];
         let database = Database::new(&config);
         database.migrate().await;
         let certificates = Certificates::new(&config, database.clone())?;
         let router =
             service::http::router(Site::new(&config, database.clone()).with_certificates(certificates));
-        let mut oda = Visitor::registered(&router, "oda").await?;
-        let page = oda.get("/status").await?.expect(StatusCode::OK)?.says("an authority (ACME)")?;
+        let mut otto = Visitor::registered(&router, "otto").await?;
+        let page = otto.get("/status").await?.expect(StatusCode::OK)?.says("an authority (ACME)")?;
         page.says("www.foobar.com, foobar.com")?.says("nobody yet")?.says("Replace and revoke it")?;
         for wish in Wish::ALL {
             let wished = [("wish", wish.as_str())];
-            let answer = oda.post("/status/certificate", &wished).await?.expect(StatusCode::SEE_OTHER)?;
-            oda.get(answer.location()?).await?.says("Look again in a minute.")?;
+            let answer = otto.post("/status/certificate", &wished).await?.expect(StatusCode::SEE_OTHER)?;
+            otto.get(answer.location()?).await?.says("Look again in a minute.")?;
             let renewal = database.renewal(HOST).await?;
             ensure!(renewal.and_then(|row| row.wish()) == Some(wish), "{wish:?} is not in the table");
         }
-        oda.post("/status/certificate", &[("wish", "sell")])
+        otto.post("/status/certificate", &[("wish", "sell")])
             .await?
             .expect(StatusCode::UNPROCESSABLE_ENTITY)?;
         let mut bob = Visitor::registered(&router, "bob").await?;
