@@ -88,18 +88,25 @@ fn is_prefix(word: &str) -> bool {
 /// How `missing` gets onto a host like this.
 pub(super) fn plan(facts: &Facts, missing: &[&Need]) -> Plan {
     let by_rustup: Vec<&str> = rustup_components(facts, missing);
-    let packages = packages(facts, missing, &by_rustup);
-    let may_install = facts.debian.is_some() && (facts.rights != Rights::None || packages.is_empty());
-    let backports = missing.iter().any(|need| need.archive == Archive::Backports) && needs_backports(facts);
-    if !may_install || (backports && !facts.has_backports && facts.mirror.is_none()) {
+    let (of_backports, packages) = packages(facts, missing, &by_rustup);
+    let by_apt = !packages.is_empty() || !of_backports.is_empty();
+    let may_install = facts.debian.is_some() && (facts.rights != Rights::None || !by_apt);
+    let adds_backports = !of_backports.is_empty() && !facts.has_backports;
+    if !may_install || (adds_backports && facts.mirror.is_none()) {
         return Plan::Advise(advice(facts, missing));
     }
     let mut acts = Vec::new();
-    if backports && !facts.has_backports {
+    if adds_backports {
         acts.push(backports_file(facts));
     }
-    if !packages.is_empty() {
-        acts.extend(apt(facts, &packages));
+    if by_apt {
+        acts.push(Act::Run { words: privileged(facts, &["apt-get", "update"]) });
+    }
+    acts.extend((!packages.is_empty()).then(|| install(facts, &[], &packages)));
+    if !of_backports.is_empty() {
+        // `package/suite` is too little: apt does not always take what the package depends on from the suite then.
+        let suite = format!("--target-release={}-backports", facts.codename);
+        acts.push(install(facts, &[&suite], &of_backports));
     }
     if !by_rustup.is_empty() {
         let words = ["rustup", "component", "add"].iter().chain(&by_rustup);
@@ -118,18 +125,18 @@ fn rustup_components(facts: &Facts, missing: &[&Need]) -> Vec<&'static str> {
     missing.iter().filter(takes).flat_map(|need| need.rustup.iter().copied()).collect()
 }
 
-/// `package/suite` takes that one package from the suite, and nothing else.
-fn packages(facts: &Facts, missing: &[&Need], by_rustup: &[&str]) -> Vec<String> {
+/// The packages for apt: those from backports, and the others.
+fn packages(
+    facts: &Facts,
+    missing: &[&Need],
+    by_rustup: &[&str],
+) -> (Vec<&'static str>, Vec<&'static str>) {
     let by_apt = missing.iter().filter(|need| !need.rustup.iter().any(|part| by_rustup.contains(part)));
-    by_apt.flat_map(|need| need.debian.iter().map(|package| named(facts, need, package))).collect()
-}
-
-fn named(facts: &Facts, need: &Need, package: &str) -> String {
-    if need.archive == Archive::Backports && needs_backports(facts) {
-        format!("{package}/{}-backports", facts.codename)
-    } else {
-        package.to_owned()
-    }
+    let named = by_apt.flat_map(|need| need.debian.iter().map(|package| (need.archive, *package)));
+    let (of_backports, others): (Vec<_>, Vec<_>) =
+        named.partition(|(archive, _)| *archive == Archive::Backports && needs_backports(facts));
+    let names = |named: Vec<(Archive, &'static str)>| named.into_iter().map(|(_, package)| package).collect();
+    (names(of_backports), names(others))
 }
 
 fn needs_backports(facts: &Facts) -> bool {
@@ -147,14 +154,10 @@ fn backports_file(facts: &Facts) -> Act {
     Act::Write { words: privileged(facts, &["tee", SOURCES]), content }
 }
 
-fn apt(facts: &Facts, packages: &[String]) -> [Act; 2] {
-    let mut words = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes"];
-    words.extend(["--no-install-recommends", "--no-remove"]);
-    words.extend(packages.iter().map(String::as_str));
-    [
-        Act::Run { words: privileged(facts, &["apt-get", "update"]) },
-        Act::Run { words: privileged(facts, &words) },
-    ]
+fn install(facts: &Facts, options: &[&str], packages: &[&str]) -> Act {
+    let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes"];
+    let words = [&apt[..], &["--no-install-recommends", "--no-remove"], options, packages].concat();
+    Act::Run { words: privileged(facts, &words) }
 }
 
 fn privileged(facts: &Facts, words: &[&str]) -> Vec<String> {
@@ -220,7 +223,8 @@ mod tests {
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
             END
             apt-get update
-            env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove qemu-system-x86/bookworm-backports ovmf"#]],
+            env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove ovmf
+            env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove --target-release=bookworm-backports qemu-system-x86"#]],
         );
     }
 
@@ -232,7 +236,7 @@ mod tests {
             &["QEMU 10 or newer"],
             &expect![[r#"
             apt-get update
-            env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove qemu-system-x86/bookworm-backports"#]],
+            env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove --target-release=bookworm-backports qemu-system-x86"#]],
         );
     }
 
