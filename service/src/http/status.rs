@@ -7,9 +7,10 @@ mod certificate;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use axum::routing::{get, post};
+use http::request::Parts;
 
 use super::Site;
 use super::error::Error;
@@ -29,12 +30,16 @@ pub(super) fn routes() -> Router<Site> {
     Router::new().route("/status", get(status)).route("/status/certificate", post(certificate::wish))
 }
 
-/// The operator who asks.
-///
-/// # Errors
-/// For everybody else, as for an address that nobody has.
-fn operator(site: &Site, viewer: Viewer) -> Result<Viewer, Error> {
-    if site.shared.operators.contains(&viewer.name) { Ok(viewer) } else { Err(Error::NotFound) }
+/// The operator who asks; it stands before a handler's form, so that nobody else hears that a form is wrong.
+struct Operator(Viewer);
+
+impl FromRequestParts<Site> for Operator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
+        let SignedIn(viewer) = SignedIn::from_request_parts(parts, site).await?;
+        if site.shared.operators.contains(&viewer.name) { Ok(Self(viewer)) } else { Err(Error::NotFound) }
+    }
 }
 
 type Fact = (&'static str, String);
@@ -64,10 +69,9 @@ struct Bar {
 
 async fn status(
     State(site): State<Site>,
-    SignedIn(viewer): SignedIn,
+    Operator(viewer): Operator,
     Query(said): Query<certificate::Said>,
 ) -> Result<Response, Error> {
-    let viewer = operator(&site, viewer)?;
     let (operations, pool) = (&site.shared.operations, site.database.busy());
     operations.sample(pool);
     let minutes = operations.minutes();

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use http::StatusCode;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, site};
 use crate::visitor::{PASSWORD, Visitor};
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -75,7 +75,10 @@ fn wrong(fields: &str) -> Vec<Vec<u8>> {
 
 fn a_form_sent_wrongly_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (_, router) = fixture.empty_site().await?;
+        drop(fixture.empty_site().await?);
+        let mut config = fixture.config(&[]);
+        config.operations.operators = vec!["ada".to_owned()];
+        let (_, router) = site(&config);
         let mut ada = Visitor::registered(&router, "ada").await?;
         let post = written(&mut ada).await?;
         let before = fixture.count(WRITTEN).await?;

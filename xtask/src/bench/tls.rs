@@ -151,7 +151,7 @@ impl Row {
 fn table(report: &Report) -> String {
     let mut text = format!(
         "\nmedians of {} rounds in turns (least to most)\n\n\
-         | what                             | service                | nginx with OpenSSL     | ratio | asked        |\n\
+         | what                             | service                | beside                 | ratio | asked        |\n\
          |----------------------------------|------------------------|------------------------|-------|--------------|\n",
         report.repetitions
     );

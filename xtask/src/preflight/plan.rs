@@ -126,11 +126,7 @@ fn rustup_components(facts: &Facts, missing: &[&Need]) -> Vec<&'static str> {
 }
 
 /// The packages for apt: those from backports, and the others.
-fn packages(
-    facts: &Facts,
-    missing: &[&Need],
-    by_rustup: &[&str],
-) -> (Vec<&'static str>, Vec<&'static str>) {
+fn packages(facts: &Facts, missing: &[&Need], by_rustup: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
     let by_apt = missing.iter().filter(|need| !need.rustup.iter().any(|part| by_rustup.contains(part)));
     let named = by_apt.flat_map(|need| need.debian.iter().map(|package| (need.archive, *package)));
     let (of_backports, others): (Vec<_>, Vec<_>) =

@@ -7,13 +7,12 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Fact, operator};
+use super::{Fact, Operator};
 use crate::certificates::{Certificates, Source, Status};
 use crate::http::Site;
 use crate::http::error::Error;
 use crate::http::fields::Form;
 use crate::http::moment::Moment;
-use crate::http::session::SignedIn;
 use db::events::Kind;
 use db::renewals::Wish;
 use edge::Peer;
@@ -109,11 +108,10 @@ fn promise(wish: Wish) -> &'static str {
 
 pub(super) async fn wish(
     State(site): State<Site>,
-    SignedIn(viewer): SignedIn,
+    Operator(viewer): Operator,
     peer: Peer,
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, Error> {
-    let viewer = operator(&site, viewer)?;
     let status = site.certificates.get().map(Certificates::status);
     if status.is_none_or(|status| status.source != Source::Authority) {
         let reason = "This certificate comes from no authority: its owner brings the next one.";

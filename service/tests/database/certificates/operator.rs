@@ -49,9 +49,11 @@ pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
             .await?
             .expect(StatusCode::UNPROCESSABLE_ENTITY)?;
         let mut bob = Visitor::registered(&router, "bob").await?;
-        for wish in ["renew", "sell"] {
-            bob.post("/status/certificate", &[("wish", wish)]).await?.expect(StatusCode::NOT_FOUND)?;
+        for form in ["wish=renew", "wish=sell", "", "unknown=1", "wish=%ff"] {
+            bob.post_raw("/status/certificate", form).await?.expect(StatusCode::NOT_FOUND)?;
         }
+        let json = bob.post_as("/status/certificate", "application/json", "{}").await?;
+        json.expect(StatusCode::NOT_FOUND)?;
         let events = "SELECT COUNT(*) FROM account_events WHERE kind = 'certificate-wished'";
         ensure!(fixture.count(events).await? == 3, "other events");
         Ok(())
