@@ -1,8 +1,8 @@
-//! Many clients: gone without a word, silent, or slow to read.
+//! Many clients: gone without a word, silent, one after the other, or slow to read.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use smoltcp::iface::SocketHandle;
 use tests::stand::Stand;
 use tests::wire::HTTP;
@@ -61,6 +61,32 @@ pub(super) fn long_idle_connections_are_kept_and_still_answer(stand: &mut Stand)
         site.peer.ask(handle, "keep-alive", PATIENCE)?;
     }
     site.is_unharmed()
+}
+
+/// 200,000 that left only a tenth of their record behind would take a third of the machine's memory.
+pub(super) fn long_one_connection_after_the_other_leaves_nothing_behind(stand: &mut Stand) -> Result<()> {
+    const CONNECTIONS: usize = 200_000;
+    /// Tables have grown to their size by then.
+    const WARM: usize = 4_000;
+    /// Five bytes for each connection.
+    const SLACK_BYTES: i64 = 1 << 20;
+    let mut site = Site::open_wide(stand)?;
+    one_after_the_other(&mut site, WARM)?;
+    let before = site.memory_available(stand)?;
+    one_after_the_other(&mut site, CONNECTIONS - WARM)?;
+    let after = site.memory_available(stand)?;
+    eprintln!("{before} bytes of memory were available, after {CONNECTIONS} connections {after}");
+    ensure!(before - after < SLACK_BYTES, "{before} bytes of memory were available, now {after}");
+    site.is_unharmed()
+}
+
+/// Each asks for a page; every other one ends in good order, the rest by a reset.
+fn one_after_the_other(site: &mut Site, count: usize) -> Result<()> {
+    for _ in 0..count / 2 {
+        site.visit()?;
+        site.peer.visit_in_order(PATIENCE)?;
+    }
+    Ok(())
 }
 
 /// Its window is closed for a while; what it asked for waits, and nobody else does.

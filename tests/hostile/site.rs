@@ -7,8 +7,15 @@ use image::machine::Network;
 use tests::stand::{Stand, Way, Web};
 use tests::wire::{Dhcp, KERNEL_ARGUMENTS, Peer, Wire};
 
+use super::secure;
+
 /// Where the service's own limits are not what is judged.
-const WIDE: &str = "[limits]\nconnections = 4096\nidle_s = 600\nheader_s = 120\nhandshake_s = 120\n";
+const WIDE: &str = "[limits]\nconnections = 4096\nidle_s = 600\nheader_s = 120\nhandshake_s = 120\n\
+                    [operations]\nmetrics_token = 'whoever-has-this-may-read-figures'\n";
+/// The line of a head that shows the token.
+const TOKEN: &str = "Authorization: Bearer whoever-has-this-may-read-figures\r\n";
+/// How the machine's figures name the memory that is left.
+const AVAILABLE: &str = "machine_memory_bytes{state=\"available\"} ";
 /// A visitor's patience: a lost handshake segment alone costs a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -83,6 +90,14 @@ impl Site {
     pub(super) fn visit_now_and_then(&mut self) -> Result<()> {
         const INTERVAL: Duration = Duration::from_millis(500);
         if self.last_visit.elapsed() < INTERVAL { Ok(()) } else { self.visit() }
+    }
+
+    /// Memory that the machine could still use, in bytes; one that was opened wide tells.
+    pub(super) fn memory_available(&mut self, stand: &Stand) -> Result<i64> {
+        let figures = secure::get(stand, self, "/metrics", TOKEN, PATIENCE)?;
+        let value = figures.lines().find_map(|line| line.strip_prefix(AVAILABLE));
+        let value = value.with_context(|| format!("no {AVAILABLE}in {figures}"))?;
+        value.trim().parse().with_context(|| format!("{AVAILABLE}{value}"))
     }
 
     /// The machine is as it was: it serves, and nothing was reported on its console.

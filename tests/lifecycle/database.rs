@@ -1,6 +1,6 @@
 //! A database that is there and yet does not answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use http::StatusCode;
@@ -20,6 +20,24 @@ pub(super) fn a_database_that_falls_silent_is_answered_for_within_2_s(stand: &mu
     db.machine.control("stop")?;
     away(&web)?;
     db.machine.control("cont")?;
+    web.wait_until("/", StatusCode::OK, BACK_DEADLINE)?;
+    stand.hand_on(db);
+    Ok(())
+}
+
+/// Its cable is pulled: nobody is told, and both ends keep their connections.
+pub(super) fn long_a_database_whose_network_is_gone_for_a_minute_is_used_again(
+    stand: &mut Stand,
+) -> Result<()> {
+    const GONE: Duration = Duration::from_secs(60);
+    let mut db = stand.db()?;
+    let mut web = stand.web(Way::Direct, db.port(), db.password()).ready()?;
+    db.machine.set_link(false)?;
+    let pulled = Instant::now();
+    while pulled.elapsed() < GONE {
+        away(&web)?;
+    }
+    db.machine.set_link(true)?;
     web.wait_until("/", StatusCode::OK, BACK_DEADLINE)?;
     stand.hand_on(db);
     Ok(())

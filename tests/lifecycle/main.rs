@@ -2,7 +2,8 @@
 //!
 //! `cargo test -p tests --test lifecycle [-- NAME]`. It drives machines through `image` on free ports, in a folder of its
 //! own below `target/bootstack/lifecycle`, and leaves a running stack alone. One story after the other: the host may
-//! have two cores, and a story must not wait for another's machines.
+//! have two cores, and a story must not wait for another's machines. A name that begins with `long` is told only when it is
+//! asked for by name: `cargo xtask test --long` does.
 
 mod address;
 mod boot;
@@ -39,6 +40,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         database::{
             a_database_that_falls_silent_is_answered_for_within_2_s,
             a_wrong_password_is_named_and_set_right_by_the_db_machine,
+            long_a_database_whose_network_is_gone_for_a_minute_is_used_again,
         },
         shutdown::{
             rows_survive_an_orderly_shutdown,

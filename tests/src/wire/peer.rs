@@ -140,6 +140,21 @@ impl Peer {
         answer.map(|()| start.elapsed())
     }
 
+    /// The same, and then both ends say goodbye.
+    ///
+    /// # Errors
+    /// As [`Peer::visit`], or when the machine does not end its side.
+    pub fn visit_in_order(&mut self, deadline: Duration) -> Result<()> {
+        let handle = self.connect(HTTP, SOCKET_BYTES)?;
+        self.ask(handle, "close", deadline)?;
+        self.socket(handle).close();
+        self.until(deadline, "the machine's goodbye", |peer| {
+            Ok(matches!(peer.socket(handle).state(), State::Closed | State::TimeWait).then_some(()))
+        })?;
+        self.sockets.remove(handle);
+        Ok(())
+    }
+
     /// One request on a connection, and its answer.
     ///
     /// # Errors

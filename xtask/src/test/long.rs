@@ -30,6 +30,11 @@ const SUITES: &[Suite] = &[
         rounds: 9,
     },
     Suite {
+        name: "lifecycle, what takes minutes",
+        arguments: &["test", "--package", "tests", "--test", "lifecycle", "--", "long"],
+        rounds: 1,
+    },
+    Suite {
         name: "releases under load, in a box with name servers",
         arguments: &["test", "--package", "tests", "--test", "release"],
         rounds: 1,
