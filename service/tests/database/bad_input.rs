@@ -78,7 +78,8 @@ fn a_form_sent_wrongly_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {
         drop(fixture.empty_site().await?);
         let mut config = fixture.config(&[]);
         config.operations.operators = vec!["ada".to_owned()];
-        let (_, router) = site(&config);
+        let (database, router) = site(&config);
+        database.migrate().await;
         let mut ada = Visitor::registered(&router, "ada").await?;
         let post = written(&mut ada).await?;
         let before = fixture.count(WRITTEN).await?;
