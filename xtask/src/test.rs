@@ -19,6 +19,7 @@ use crate::preflight::{self, Purpose};
 use crate::site::{Site, write_secret};
 
 mod browser;
+mod fuzz;
 mod hosted;
 mod long;
 mod programs;
@@ -67,7 +68,7 @@ impl Test {
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
         cargo(&shell, &["test", "--package", "tests", "--test", "hostile"]).run()?;
-        if self.long { long::run(&shell) } else { Ok(()) }
+        if self.long { long::run(&layout, &shell) } else { Ok(()) }
     }
 
     /// The service's queries and migrations on a MySQL of their own, and then a browser and a program at the service

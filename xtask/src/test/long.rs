@@ -2,9 +2,11 @@
 //!
 //! A suite is a line in [`SUITES`]. Invariant: images are built and the host is equipped when the first one starts; a
 //! suite that fails does not keep the next from running, and all failures are named at the end.
+use ::image::Layout;
 use anyhow::{Result, bail};
 use xshell::Shell;
 
+use super::fuzz;
 use crate::nested::cargo;
 
 /// One `cargo` command.
@@ -52,11 +54,15 @@ const SUITES: &[Suite] = &[
 ];
 
 /// Runs every suite.
-pub(super) fn run(shell: &Shell) -> Result<()> {
-    let failed: Vec<&str> =
+pub(super) fn run(layout: &Layout, shell: &Shell) -> Result<()> {
+    let mut failed: Vec<&str> =
         SUITES.iter().filter(|suite| !passes(shell, suite)).map(|suite| suite.name).collect();
+    if let Err(error) = fuzz::run(layout, shell) {
+        eprintln!("{error:#}");
+        failed.push("strangers' bytes");
+    }
     if !failed.is_empty() {
-        bail!("{} of {} long suites failed:\n  {}", failed.len(), SUITES.len(), failed.join("\n  "));
+        bail!("{} of {} long suites failed:\n  {}", failed.len(), SUITES.len() + 1, failed.join("\n  "));
     }
     Ok(())
 }
