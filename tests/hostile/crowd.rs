@@ -63,6 +63,27 @@ pub(super) fn long_idle_connections_are_kept_and_still_answer(stand: &mut Stand)
     site.is_unharmed()
 }
 
+/// Nobody says a word: neither the open connections nor what the network wants now and then may keep the processor up.
+pub(super) fn a_machine_with_nothing_to_do_sleeps(stand: &mut Stand) -> Result<()> {
+    /// Routers are asked for three times, 4 s apart (RFC 4861, 10); none is here.
+    const SETTLED: Duration = Duration::from_secs(15);
+    const WATCHED: Duration = Duration::from_secs(5);
+    /// As much as a few requests cost.
+    const MOST_EACH_SECOND: u64 = 2_000_000;
+    let mut site = Site::open_counted(stand)?;
+    for handle in connected(&mut site, BATCH)? {
+        site.peer.ask(handle, "keep-alive", PATIENCE)?;
+    }
+    site.peer.listen(SETTLED)?;
+    let before = site.web.machine.instructions()?;
+    site.peer.listen(WATCHED)?;
+    let executed = site.web.machine.instructions()? - before;
+    let each_second = executed / WATCHED.as_secs();
+    eprintln!("{each_second} instructions each second for {BATCH} idle connections");
+    ensure!(each_second < MOST_EACH_SECOND, "{each_second} instructions each second for nothing");
+    site.is_unharmed()
+}
+
 /// 200,000 that left only a tenth of their record behind would take a third of the machine's memory.
 pub(super) fn long_one_connection_after_the_other_leaves_nothing_behind(stand: &mut Stand) -> Result<()> {
     const CONNECTIONS: usize = 200_000;

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         },
         crowd::{
             vanished_clients_stop_nobody,
+            a_machine_with_nothing_to_do_sleeps,
             long_idle_connections_are_kept_and_still_answer,
             long_one_connection_after_the_other_leaves_nothing_behind,
             long_a_reader_that_stops_gets_the_rest_later,

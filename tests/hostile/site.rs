@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use image::machine::Network;
-use tests::stand::{Stand, Way, Web};
+use tests::stand::{Stand, Way, Web, WebPlan};
 use tests::wire::{Dhcp, KERNEL_ARGUMENTS, Peer, Wire};
 
 use super::secure;
@@ -43,6 +43,11 @@ impl Site {
         Self::start(stand, KERNEL_ARGUMENTS, WIDE)?.visited()
     }
 
+    /// The same as `open`, and its instructions are counted.
+    pub(super) fn open_counted(stand: &mut Stand) -> Result<Self> {
+        Self::plan(stand, KERNEL_ARGUMENTS, "", |plan| plan.counted())?.visited()
+    }
+
     fn visited(mut self) -> Result<Self> {
         self.visit()?;
         Ok(self)
@@ -58,14 +63,23 @@ impl Site {
     }
 
     fn start(stand: &mut Stand, kernel_arguments: &str, limits: &str) -> Result<Self> {
+        Self::plan(stand, kernel_arguments, limits, |plan| plan)
+    }
+
+    fn plan(
+        stand: &mut Stand,
+        kernel_arguments: &str,
+        limits: &str,
+        more: impl FnOnce(WebPlan<'_>) -> WebPlan<'_>,
+    ) -> Result<Self> {
         let folder = stand.next_machine_folder(Way::Direct)?;
         let wire = Wire::lay(&folder, stand.dice())?;
-        let web = stand
+        let plan = stand
             .web(Way::Direct, 1, "nobody-asks-for-it")
             .connected_to(Network::Datagrams)
             .kernel_arguments(kernel_arguments)
-            .configured(limits)
-            .serve()?;
+            .configured(limits);
+        let web = more(plan).serve()?;
         Ok(Self { web, peer: Peer::at(wire), last_visit: Instant::now() })
     }
 

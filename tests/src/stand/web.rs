@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use http::StatusCode;
 use image::machine::{
-    self, Ended, Machine, Network, Variation, WebBoot, WebPorts, debug_exit_status, free_port,
+    self, Ended, Machine, Network, Pace, Variation, WebBoot, WebPorts, debug_exit_status, free_port,
 };
 use image::wait::Status;
 
@@ -46,6 +46,7 @@ pub struct Plan<'a> {
     network: Option<Network>,
     kernel_arguments: String,
     more_config: String,
+    pace: Pace,
     runs_inside: bool,
 }
 
@@ -70,6 +71,7 @@ impl Stand {
             network: None,
             kernel_arguments: String::new(),
             more_config: String::new(),
+            pace: Pace::Free,
             runs_inside: false,
         }
     }
@@ -139,6 +141,13 @@ impl Plan<'_> {
         self
     }
 
+    /// With its instructions counted.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.pace = Pace::Counted;
+        self
+    }
+
     /// With the program that judges the kernel in the service's place; for a direct boot only.
     #[must_use]
     pub fn judged_from_inside(mut self) -> Self {
@@ -170,6 +179,7 @@ impl Plan<'_> {
         spec.cpus = self.cpus;
         spec.lacks = self.lacks;
         spec.variation = self.variation;
+        spec.pace = self.pace;
         if let Some(network) = self.network {
             spec.network = network;
         }

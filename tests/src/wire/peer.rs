@@ -85,6 +85,15 @@ impl Peer {
         }
     }
 
+    /// Goes on for a while.
+    ///
+    /// # Errors
+    /// When the wire breaks.
+    pub fn listen(&mut self, duration: Duration) -> Result<()> {
+        let start = Instant::now();
+        self.until(duration + LOOK, "the end of a while", |_| Ok((start.elapsed() >= duration).then_some(())))
+    }
+
     /// Begins a connection to the machine, with room for `receive_bytes` of answers.
     ///
     /// # Errors
