@@ -146,7 +146,7 @@ async fn goes_for_good(visitor: &Visitor<'_>, password: &str) -> Result<()> {
         .await?
         .click()
         .await?;
-    visitor.send("/account/delete", "").await?;
+    visitor.send("/account/delete", "Newest posts").await?;
     visitor.open("/account").await?;
     visitor.reads("Sign in").await
 }
