@@ -7,7 +7,7 @@ use smoltcp::iface::SocketHandle;
 use tests::stand::Stand;
 use tests::wire::HTTP;
 
-use super::site::{PATIENCE, Site};
+use super::site::{NO_ROUTER, PATIENCE, Site};
 
 /// A window that nobody needs more of.
 const SMALL_BYTES: usize = 2 << 10;
@@ -65,8 +65,6 @@ pub(super) fn long_idle_connections_are_kept_and_still_answer(stand: &mut Stand)
 
 /// Nobody says a word: neither the open connections nor what the network wants now and then may keep the processor up.
 pub(super) fn a_machine_with_nothing_to_do_sleeps(stand: &mut Stand) -> Result<()> {
-    /// Routers are asked for three times, 4 s apart (RFC 4861, 10); none is here.
-    const SETTLED: Duration = Duration::from_secs(15);
     const WATCHED: Duration = Duration::from_secs(5);
     /// As much as a few requests cost.
     const MOST_EACH_SECOND: u64 = 2_000_000;
@@ -74,7 +72,7 @@ pub(super) fn a_machine_with_nothing_to_do_sleeps(stand: &mut Stand) -> Result<(
     for handle in connected(&mut site, BATCH)? {
         site.peer.ask(handle, "keep-alive", PATIENCE)?;
     }
-    site.peer.listen(SETTLED)?;
+    site.peer.listen(NO_ROUTER)?;
     let before = site.web.machine.instructions()?;
     site.peer.listen(WATCHED)?;
     let executed = site.web.machine.instructions()? - before;

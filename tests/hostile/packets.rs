@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tests::stand::Stand;
 use tests::wire::craft::{self, Segment, flags};
 
-use super::site::Site;
+use super::site::{NO_ROUTER, Site};
 
 /// Enough to meet every field; some seconds under emulation.
 const GARBAGE_FRAMES: usize = 4_000;
@@ -82,7 +82,8 @@ impl ByHand {
         };
         site.peer.wire.send(&craft::arp(source, tests::wire::HOST_MAC, true));
         site.peer.wire.send(&syn.frame());
-        let (sequence, acknowledgement, ..) = answer(site, source_port, |flags, _| flags & flags::SYN != 0)?;
+        let (sequence, acknowledgement, ..) =
+            answer(site, source_port, |_, flags, _| flags & flags::SYN != 0)?;
         ensure!(acknowledgement == 1001, "the SYN's answer acknowledges {acknowledgement}");
         let template = Segment {
             sequence: 1001,
@@ -103,13 +104,17 @@ impl ByHand {
 }
 
 /// The machine's next segment to a port, if it is `wanted`: its number, what it acknowledges, its flags and payload.
-fn answer(site: &mut Site, port: u16, wanted: impl Fn(u8, &[u8]) -> bool) -> Result<(u32, u32, u8, Vec<u8>)> {
+fn answer(
+    site: &mut Site,
+    port: u16,
+    wanted: impl Fn(u32, u8, &[u8]) -> bool,
+) -> Result<(u32, u32, u8, Vec<u8>)> {
     let start = Instant::now();
     while start.elapsed() < ANSWER {
         site.peer.wire.wait(Duration::from_millis(20))?;
         while let Some(frame) = site.peer.wire.receive() {
             let Some((_, to, sequence, acknowledged, flags, payload)) = craft::read(&frame) else { continue };
-            if to == port && wanted(flags, &payload) {
+            if to == port && wanted(acknowledged, flags, &payload) {
                 return Ok((sequence, acknowledged, flags, payload));
             }
         }
@@ -132,7 +137,7 @@ pub(super) fn segments_in_any_order_make_one_request(stand: &mut Stand) -> Resul
         for (from, to) in pieces {
             connection.send(&mut site, from, &REQUEST[from..to]);
         }
-        let (_, _, _, payload) = answer(&mut site, port, |_, payload| !payload.is_empty())
+        let (_, _, _, payload) = answer(&mut site, port, |_, _, payload| !payload.is_empty())
             .with_context(|| format!("port {port}"))?;
         let text = String::from_utf8_lossy(&payload).into_owned();
         ensure!(text.starts_with("HTTP/1.1 308 ") && text.contains("/somewhere"), "port {port}: {text}");
@@ -154,7 +159,24 @@ pub(super) fn a_forged_reset_ends_no_connection(stand: &mut Stand) -> Result<()>
         site.peer.wire.send(&forged.frame());
     }
     connection.send(&mut site, 20, &REQUEST[20..]);
-    let (_, _, _, payload) = answer(&mut site, 2101, |_, payload| !payload.is_empty())?;
+    let (_, _, _, payload) = answer(&mut site, 2101, |_, _, payload| !payload.is_empty())?;
     ensure!(payload.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&payload));
+    site.is_unharmed()
+}
+
+/// What was promised for later comes though nobody says a word: the acknowledgement of half a request, and the answer
+/// again when it is not acknowledged. The machine has given up on routers by then.
+pub(super) fn what_is_due_comes_in_silence(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open(stand)?;
+    site.peer.listen(NO_ROUTER)?;
+    let connection = ByHand::open(&mut site, 2201)?;
+    let (first, rest) = REQUEST.split_at(20);
+    connection.send(&mut site, 0, first);
+    let expected = connection.template.sequence + first.len() as u32;
+    answer(&mut site, 2201, |acknowledged, _, _| acknowledged == expected).context("half a request")?;
+    connection.send(&mut site, first.len(), rest);
+    for time in ["the answer", "the answer again"] {
+        answer(&mut site, 2201, |_, _, payload| payload.starts_with(b"HTTP/1.1 308 ")).context(time)?;
+    }
     site.is_unharmed()
 }

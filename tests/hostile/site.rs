@@ -18,6 +18,8 @@ const TOKEN: &str = "Authorization: Bearer whoever-has-this-may-read-figures\r\n
 const AVAILABLE: &str = "machine_memory_bytes{state=\"available\"} ";
 /// A visitor's patience: a lost handshake segment alone costs a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// After this a machine no longer asks for routers: it does three times, 4 s apart (RFC 4861, 10), and none is here.
+pub(super) const NO_ROUTER: Duration = Duration::from_secs(15);
 
 /// One look at an address where nobody may be yet, and how long a machine may take to move there.
 const LOOK: Duration = Duration::from_millis(500);
