@@ -68,6 +68,24 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// How often work is begun that MySQL undoes each time.
+const ATTEMPTS: u32 = 10;
+
+/// Begins a transaction anew when MySQL chose it to end a deadlock: all of it is undone then (MySQL's reference, 17.7.5.3).
+async fn persist<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(Error::Away(Some(error))) if is_deadlock(&error) => tracing::debug!(%error, "begun anew"),
+            outcome => return outcome,
+        }
+    }
+    attempt().await
+}
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|refusal| refusal.code()).as_deref() == Some("40001")
+}
+
 /// SQLSTATE classes that say something about the server's state, not about our statement: 08 connection, 28 login
 /// refused, 40 rolled back for a deadlock, and 70 killed (MySQL's reference: server error messages).
 fn refusal_is_ours(sqlstate: Option<&str>) -> bool {

@@ -7,9 +7,10 @@ mod list;
 mod tags;
 mod versions;
 
+use sqlx::MySqlPool;
 use time::OffsetDateTime;
 
-use crate::{Database, Error};
+use crate::{Database, Error, persist};
 
 pub use list::{Scope, Summary};
 pub use versions::Version;
@@ -86,7 +87,7 @@ impl Database {
     /// # Errors
     /// When the database is away; the row may then have been written or not.
     pub async fn add_post(&self, author: u64, text: Text<'_>) -> Result<u64, Error> {
-        self.ask(async |pool| {
+        let write = async move |pool: &MySqlPool| {
             let mut work = pool.begin().await?;
             let insert = sqlx::query!(
                 "INSERT INTO posts (author_id, title, body, tags) VALUES (?, ?, ?, ?)",
@@ -96,11 +97,11 @@ impl Database {
                 text.tags.join(" ")
             );
             let id = insert.execute(&mut *work).await?.last_insert_id();
-            tags::write(&mut work, id, text.tags).await?;
+            tags::add(&mut work, id, text.tags).await?;
             work.commit().await?;
             Ok(id)
-        })
-        .await
+        };
+        persist(|| self.ask(write)).await
     }
 
     /// Replaces a post's text, and keeps what it replaces, if the post is still at `version`.
@@ -114,35 +115,33 @@ impl Database {
         version: u32,
         text: Text<'_>,
     ) -> Result<Edited, Error> {
-        let written = self
-            .ask(async |pool| {
-                let mut work = pool.begin().await?;
-                // The lock makes two edits at once wait for each other.
-                let current = sqlx::query_scalar!(
-                    "SELECT version FROM posts WHERE id = ? AND author_id = ? FOR UPDATE",
-                    id,
-                    author
-                );
-                let current = current.fetch_optional(&mut *work).await?;
-                if current == Some(version) {
-                    versions::keep(&mut work, id).await?;
-                    sqlx::query!(
-                        "UPDATE posts SET title = ?, body = ?, tags = ?, version = version + 1,
+        let write = async move |pool: &MySqlPool| {
+            let mut work = pool.begin().await?;
+            // The lock makes two edits at once wait for each other.
+            let current = sqlx::query_scalar!(
+                "SELECT version FROM posts WHERE id = ? AND author_id = ? FOR UPDATE",
+                id,
+                author
+            );
+            let current = current.fetch_optional(&mut *work).await?;
+            if current == Some(version) {
+                versions::keep(&mut work, id).await?;
+                sqlx::query!(
+                    "UPDATE posts SET title = ?, body = ?, tags = ?, version = version + 1,
                            edited_at = CURRENT_TIMESTAMP(6) WHERE id = ?",
-                        text.title,
-                        text.body,
-                        text.tags.join(" "),
-                        id
-                    )
-                    .execute(&mut *work)
-                    .await?;
-                    tags::write(&mut work, id, text.tags).await?;
-                }
-                work.commit().await?;
-                Ok(current.map(|current| current == version))
-            })
-            .await?;
-        Ok(match written {
+                    text.title,
+                    text.body,
+                    text.tags.join(" "),
+                    id
+                )
+                .execute(&mut *work)
+                .await?;
+                tags::replace(&mut work, id, text.tags).await?;
+            }
+            work.commit().await?;
+            Ok(current.map(|current| current == version))
+        };
+        Ok(match persist(|| self.ask(write)).await? {
             Some(true) => Edited::Done,
             Some(false) => self.post(id).await?.map_or(Edited::Missing, |post| Edited::Stale(Box::new(post))),
             None => Edited::Missing,

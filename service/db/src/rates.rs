@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use sqlx::MySqlPool;
 
 use crate::{Database, Error};
 
@@ -42,29 +43,18 @@ impl Database {
         let room_us = step_us.saturating_mul(rate.burst.into());
         let bucket = bucket.as_slice();
         self.ask(async |pool| {
-            // One that has room, or has had time to empty, moves on by a step.
-            let update = sqlx::query!(
-                "UPDATE rate_limits
-                 SET used_until_us = GREATEST(used_until_us, UNIX_TIMESTAMP(NOW(6)) * 1000000) + ?
-                 WHERE bucket = ?
-                   AND GREATEST(used_until_us, UNIX_TIMESTAMP(NOW(6)) * 1000000) + ?
-                       <= UNIX_TIMESTAMP(NOW(6)) * 1000000 + ?",
-                step_us,
-                bucket,
-                step_us,
-                room_us
-            );
-            if update.execute(pool).await?.rows_affected() == 1 {
+            if advance(pool, bucket, step_us, room_us).await? {
                 return Ok(true);
             }
-            // Either it is new or it is full; of two that find it new at once, one is refused.
             let insert = sqlx::query!(
                 "INSERT IGNORE INTO rate_limits (bucket, used_until_us)
                  VALUES (?, UNIX_TIMESTAMP(NOW(6)) * 1000000 + ?)",
                 bucket,
                 step_us
             );
-            Ok(insert.execute(pool).await?.rows_affected() == 1)
+            let was_new = insert.execute(pool).await?.rows_affected() == 1;
+            // If not, it is full, or another request made it just now.
+            Ok(was_new || advance(pool, bucket, step_us, room_us).await?)
         })
         .await
     }
@@ -80,4 +70,20 @@ impl Database {
         })
         .await
     }
+}
+
+/// Moves a bucket on by a step if it has room, or has had time to empty.
+async fn advance(pool: &MySqlPool, bucket: &[u8], step_us: u64, room_us: u64) -> Result<bool, sqlx::Error> {
+    let update = sqlx::query!(
+        "UPDATE rate_limits
+                 SET used_until_us = GREATEST(used_until_us, UNIX_TIMESTAMP(NOW(6)) * 1000000) + ?
+                 WHERE bucket = ?
+                   AND GREATEST(used_until_us, UNIX_TIMESTAMP(NOW(6)) * 1000000) + ?
+                       <= UNIX_TIMESTAMP(NOW(6)) * 1000000 + ?",
+        step_us,
+        bucket,
+        step_us,
+        room_us
+    );
+    Ok(update.execute(pool).await?.rows_affected() == 1)
 }

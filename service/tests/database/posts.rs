@@ -14,6 +14,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("an_edit_replaces_the_text_and_keeps_the_old_one", an_edit_replaces_the_text_and_keeps_the_old_one),
     ("of_two_browsers_that_edit_one_post_the_second_is_told", of_two_browsers_the_second_is_told),
     ("edits_at_the_same_moment_lose_nothing", edits_at_the_same_moment_lose_nothing),
+    ("writers_at_the_same_moment_are_all_served", writers_at_the_same_moment_are_all_served),
     ("a_post_is_changed_by_its_author_only", a_post_is_changed_by_its_author_only),
     ("a_deleted_post_is_gone_with_all_that_belongs_to_it", a_deleted_post_is_gone),
     ("a_post_of_the_previous_service_is_shown", a_post_of_the_previous_service_is_shown),
@@ -123,6 +124,40 @@ fn edits_at_the_same_moment_lose_nothing(fixture: &Fixture) -> anyhow::Result<()
         ensure!(fixture.count("SELECT COUNT(*) FROM post_versions").await? == 1, "versions");
         Ok(())
     })
+}
+
+/// Posts without tags lock the same empty place when they get some: MySQL undoes one of two, and it is begun anew.
+fn writers_at_the_same_moment_are_all_served(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let ada = Visitor::registered(&router, "ada").await?;
+        let plain = vec!["/posts".to_owned(); 6];
+        let posts = all_at_once(&ada, plain, &[("title", "Title"), ("body", "text")]).await?;
+        let edits = posts.iter().map(|path| format!("{path}/edit")).collect();
+        const TAGGED: &[(&str, &str)] =
+            &[("title", "Title"), ("body", "text"), ("tags", "a b c d e"), ("version", "1")];
+        all_at_once(&ada, edits, TAGGED).await?;
+        let again = vec!["/posts".to_owned(); 6];
+        all_at_once(&ada, again, &[("title", "Title"), ("body", "text"), ("tags", "v w x y z")]).await?;
+        Ok(())
+    })
+}
+
+/// Sends the same form to each of these at once; all must be accepted. Gives where they led.
+async fn all_at_once(
+    visitor: &Visitor,
+    paths: Vec<String>,
+    form: &'static [(&'static str, &'static str)],
+) -> anyhow::Result<Vec<String>> {
+    let mut browsers = tokio::task::JoinSet::new();
+    for path in paths {
+        let mut browser = visitor.clone();
+        browsers.spawn(async move {
+            let answer = browser.post(&path, form).await?.expect(StatusCode::SEE_OTHER)?;
+            anyhow::Ok(answer.location()?.to_owned())
+        });
+    }
+    browsers.join_all().await.into_iter().collect()
 }
 
 fn a_post_is_changed_by_its_author_only(fixture: &Fixture) -> anyhow::Result<()> {
