@@ -122,12 +122,13 @@ impl Shared {
         super::wait::notify();
     }
 
-    /// Asks for a new lease: the link was down, and the network behind it may be another.
-    pub(super) fn renew(&mut self) {
+    /// Asks for a new lease and for routers: the link was down, and the network behind it may be another.
+    pub(super) fn renew(&mut self, link: &mut Link) {
         if let Some(dhcp) = self.dhcp {
             self.set.get_mut::<dhcpv4::Socket<'_>>(dhcp).reset();
-            self.is_dirty = true;
         }
+        link.iface.solicit_routers(link.now);
+        self.is_dirty = true;
     }
 
     fn refresh(&mut self) {

@@ -195,7 +195,7 @@ impl Stack {
         }
         let is_up = self.link.nic.is_link_up();
         if is_up && !self.link_was_up {
-            self.shared.renew();
+            self.shared.renew(&mut self.link);
         }
         if is_up != self.link_was_up {
             info!("the link is {}", if is_up { "up" } else { "down" });
