@@ -1,10 +1,10 @@
-//! Addresses by DHCP: kept by asking again, given up when the server says so.
+//! Addresses by DHCP and from a router of IPv6: kept by asking again, given up when the other side says so.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tests::stand::Stand;
-use tests::wire::{Dhcp, craft};
+use tests::wire::{Dhcp, Router, craft};
 
 use super::site::Site;
 
@@ -13,6 +13,12 @@ const LEASE_S: u32 = 8;
 const FIRST: [u8; 4] = [10, 77, 0, 20];
 const SECOND: [u8; 4] = [10, 77, 0, 30];
 const GARBAGE_FRAMES: usize = 3000;
+
+/// Networks of the range for documents (RFC 3849).
+const HOME: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 1], valid_s: 600 };
+const ELSEWHERE: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 2], valid_s: 600 };
+/// As short as a visit that nobody answers.
+const UNANSWERED: Duration = Duration::from_secs(2);
 
 pub(super) fn long_a_lease_is_renewed_and_another_address_is_followed(stand: &mut Stand) -> Result<()> {
     let mut site = Site::open_asking(stand, Dhcp { address: FIRST, lease_s: LEASE_S })?;
@@ -23,6 +29,26 @@ pub(super) fn long_a_lease_is_renewed_and_another_address_is_followed(stand: &mu
     }
     site.peer.wire.dhcp = Some(Dhcp { address: SECOND, lease_s: LEASE_S });
     site.moves_to(SECOND)?;
+    site.is_unharmed()
+}
+
+/// SLAAC (RFC 4862). The visitor is in another network, so that answers go by the router.
+pub(super) fn a_router_names_the_network_and_names_another(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open_routed(stand, HOME)?;
+    site.peer.wire.router = Some(ELSEWHERE);
+    site.peer.wire.send(&ELSEWHERE.advertisement());
+    site.moves_to(ELSEWHERE.address())?;
+    site.peer.machine = HOME.address().into();
+    site.visit()?;
+    site.peer.wire.send(&Router { valid_s: 0, ..HOME }.advertisement());
+    site.peer.wire.send(&ELSEWHERE.advertisement());
+    ensure!(site.peer.visit(UNANSWERED).is_err(), "it answers in a network that is gone");
+    site.moves_to(ELSEWHERE.address())?;
+    // Plugged in again, it asks anew.
+    site.web.machine.set_link(false)?;
+    site.peer.wire.router = Some(HOME);
+    site.web.machine.set_link(true)?;
+    site.moves_to(HOME.address())?;
     site.is_unharmed()
 }
 

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             long_a_reader_that_stops_gets_the_rest_later,
         },
         lease::{
+            a_router_names_the_network_and_names_another,
             long_a_lease_is_renewed_and_another_address_is_followed,
             long_answers_that_no_server_gives_do_no_harm,
         },

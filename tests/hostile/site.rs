@@ -1,11 +1,12 @@
 //! The machine that the stories are about, and the visitor whose requests must keep being answered.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use image::machine::Network;
 use tests::stand::{Stand, Way, Web, WebPlan};
-use tests::wire::{Dhcp, KERNEL_ARGUMENTS, Peer, Wire};
+use tests::wire::{Dhcp, KERNEL_ARGUMENTS, Peer, Router, Wire};
 
 use super::secure;
 
@@ -64,6 +65,14 @@ impl Site {
         Ok(site)
     }
 
+    /// A machine that a router of IPv6 tells where it is.
+    pub(super) fn open_routed(stand: &mut Stand, router: Router) -> Result<Self> {
+        let mut site = Self::start(stand, KERNEL_ARGUMENTS, "")?;
+        site.peer.wire.router = Some(router);
+        site.moves_to(router.address())?;
+        Ok(site)
+    }
+
     fn start(stand: &mut Stand, kernel_arguments: &str, limits: &str) -> Result<Self> {
         Self::plan(stand, kernel_arguments, limits, |plan| plan)
     }
@@ -86,11 +95,12 @@ impl Site {
     }
 
     /// Waits until the machine answers at this address.
-    pub(super) fn moves_to(&mut self, address: [u8; 4]) -> Result<()> {
+    pub(super) fn moves_to(&mut self, address: impl Into<IpAddr>) -> Result<()> {
+        let address = address.into();
         self.peer.machine = address;
         let start = Instant::now();
         while self.peer.visit(LOOK).is_err() {
-            ensure!(start.elapsed() < MOVE, "the machine does not answer at {address:?}");
+            ensure!(start.elapsed() < MOVE, "the machine does not answer at {address}");
         }
         self.visit()
     }

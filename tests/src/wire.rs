@@ -8,6 +8,7 @@
 pub mod craft;
 mod dhcp;
 mod peer;
+mod router;
 mod weather;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use image::machine::{GUEST_WIRE, HOST_WIRE};
 
 pub use dhcp::Dhcp;
 pub use peer::{HTTP, HTTPS, Peer, take};
+pub use router::Router;
 pub use weather::{Line, Weather};
 
 use crate::Dice;
@@ -57,6 +59,8 @@ pub struct Wire {
     deaf: HashSet<u16>,
     /// Who gives the machine its address, if it asks.
     pub dhcp: Option<Dhcp>,
+    /// Who says what the IPv6 network is called, if the machine asks.
+    pub router: Option<Router>,
 }
 
 impl Wire {
@@ -80,6 +84,7 @@ impl Wire {
             buffer: vec![0; FRAME_BYTES],
             deaf: HashSet::new(),
             dhcp: None,
+            router: None,
         })
     }
 
@@ -126,7 +131,9 @@ impl Wire {
         while self.is_unheard(&frame) {
             frame = self.to_us.take()?;
         }
-        if let Some(answer) = self.dhcp.as_ref().and_then(|dhcp| dhcp.answer(&frame)) {
+        let lease = self.dhcp.as_ref().and_then(|dhcp| dhcp.answer(&frame));
+        let network = self.router.as_ref().and_then(|router| router.answer(&frame));
+        for answer in lease.into_iter().chain(network) {
             self.send(&answer);
         }
         Some(frame)

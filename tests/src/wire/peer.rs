@@ -2,6 +2,7 @@
 //!
 //! Invariant: a visit judges its answer; a peer that was answered anything else fails the story.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,14 +10,18 @@ use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant as Moment;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint};
 
+use super::router::{GUEST_LINK_LOCAL, ROUTER};
 use super::{GUEST, HOST, HOST_MAC, Wire};
 
 /// The machine's ports.
 pub const HTTP: u16 = 80;
 /// The machine's port for TLS.
 pub const HTTPS: u16 = 443;
+
+/// Our IPv6 address, in another network than any that the machine is in: answers pass the router.
+const FAR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 1);
 
 /// What one socket can hold in each direction.
 const SOCKET_BYTES: usize = 16 << 10;
@@ -34,7 +39,7 @@ pub struct Peer {
     started: Instant,
     next_port: u16,
     /// The machine's address.
-    pub machine: [u8; 4],
+    pub machine: IpAddr,
 }
 
 impl Peer {
@@ -45,11 +50,12 @@ impl Peer {
         let mut wire = wire;
         let mut iface = Interface::new(config, &mut Card(&mut wire), Moment::ZERO);
         iface.update_ip_addrs(|addresses| {
-            let [a, b, c, d] = HOST;
-            let _ = addresses.push(IpCidr::new(IpAddress::v4(a, b, c, d), 24));
+            let own = [(IpAddr::from(HOST), 24), (ROUTER.into(), 64), (FAR.into(), 64)];
+            addresses.extend(own.map(|(address, length)| IpCidr::new(address.into(), length)));
         });
+        let _ = iface.routes_mut().add_default_ipv6_route(GUEST_LINK_LOCAL);
         let sockets = SocketSet::new(Vec::new());
-        Self { wire, iface, sockets, started: Instant::now(), next_port: FIRST_PORT, machine: GUEST }
+        Self { wire, iface, sockets, started: Instant::now(), next_port: FIRST_PORT, machine: GUEST.into() }
     }
 
     fn now(&self) -> Moment {
@@ -101,8 +107,7 @@ impl Peer {
     pub fn connect(&mut self, port: u16, receive_bytes: usize) -> Result<SocketHandle> {
         let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
         let mut socket = Socket::new(buffer(receive_bytes), buffer(SOCKET_BYTES));
-        let [a, b, c, d] = self.machine;
-        let machine = IpEndpoint::new(IpAddress::v4(a, b, c, d), port);
+        let machine = IpEndpoint::new(self.machine.into(), port);
         self.next_port = if self.next_port == u16::MAX { FIRST_PORT } else { self.next_port + 1 };
         self.wire.set_deaf(self.next_port, false);
         socket.set_ack_delay(None);
