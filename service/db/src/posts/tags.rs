@@ -2,18 +2,23 @@
 
 use sqlx::MySqlConnection;
 
-/// Makes these the tags of a post in place of those it had, within the work that edits the post.
+/// Makes these the tags of a post in place of those it had, within the work that has locked the post. Each is deleted by
+/// its key: to delete "all of this post" where there are none would lock the place where every new post's tags go.
 pub(super) async fn replace(
     work: &mut MySqlConnection,
     post: u64,
     tags: &[String],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM post_tags WHERE post_id = ?", post).execute(&mut *work).await?;
+    let had = sqlx::query_scalar!("SELECT tag_id FROM post_tags WHERE post_id = ?", post);
+    for tag in had.fetch_all(&mut *work).await? {
+        sqlx::query!("DELETE FROM post_tags WHERE tag_id = ? AND post_id = ?", tag, post)
+            .execute(&mut *work)
+            .await?;
+    }
     add(work, post, tags).await
 }
 
-/// Makes these the tags of a new post, within the work that writes the post. It deletes nothing: of a post without tags
-/// that would lock the place where every new post's tags go.
+/// Makes these the tags of a new post, within the work that writes the post.
 pub(super) async fn add(work: &mut MySqlConnection, post: u64, tags: &[String]) -> Result<(), sqlx::Error> {
     // In one order everywhere, so that two posts with the same new tags cannot wait for each other.
     let mut sorted: Vec<&String> = tags.iter().collect();
