@@ -111,7 +111,7 @@ async fn searches(visitor: &Visitor<'_>, word: &str) -> Result<()> {
 
 /// Signs out, is nobody then, and signs in again.
 async fn comes_back(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
-    visitor.send("/logout", "").await?;
+    visitor.send("/logout", "Newest posts").await?;
     visitor.open("/account").await?;
     visitor.reads("Sign in").await?;
     visitor.look("login").await?;
