@@ -108,6 +108,11 @@ pub(crate) fn run_if_needed() {
     }
 }
 
+/// Whether a frame waits that nobody has taken.
+pub(super) fn has_frames() -> bool {
+    STACK.lock().as_ref().is_some_and(|stack| stack.link.nic.has_frames())
+}
+
 /// Runs and prepares the interrupts for a processor that has nothing to do.
 pub(crate) fn run_idle() {
     without_interrupts(|| {

@@ -22,6 +22,13 @@ static SLEEPERS: AtomicU32 = AtomicU32::new(0);
 static PLACES: AtomicU32 = AtomicU32::new(0);
 static HALTING: AtomicU32 = AtomicU32::new(0);
 
+/// How long a processor looks around before it halts, in microseconds: about what a halt and the interrupt that ends it
+/// cost, so that either costs at most twice what the better choice would have (Karlin, Li, Manasse and Owicki, "Empirical
+/// studies of competitive spinning for a shared-memory multiprocessor", 1991).
+const LOOK_US: u64 = 100;
+/// Looks between two hints to the processor, which under emulation are a trip out of the machine.
+const LOOKS_PER_HINT: u32 = 64;
+
 /// The moment before a look: see the invariant.
 pub(crate) fn events() -> u32 {
     EVENTS.load(Ordering::SeqCst)
@@ -46,15 +53,35 @@ pub(crate) fn is_halting() -> bool {
 
 /// Sleeps until something happens after `seen`, or until `deadline` (microseconds since start). May wake early.
 pub(crate) fn pause(seen: u32, deadline: Option<u64>) {
-    if crate::console::send_portion() {
-        return;
-    }
     let place = this_core();
     if PLACES.fetch_or(place, Ordering::SeqCst) & place == 0 {
-        halt(seen, deadline);
+        if !looks_around(seen, deadline) && !crate::console::send_portion() {
+            halt(seen, deadline);
+        }
         PLACES.fetch_and(!place, Ordering::SeqCst);
     } else {
         sleep(seen, deadline);
+    }
+}
+
+/// Whether something happened, or became due, while the processor looked around for a moment. The next request of a
+/// busy client is seen so without an interrupt, and the console's bytes do not delay it.
+fn looks_around(seen: u32, deadline: Option<u64>) -> bool {
+    let end = now() + LOOK_US;
+    loop {
+        for _ in 0..LOOKS_PER_HINT {
+            if events() != seen || others_are_ready() || stack::has_frames() {
+                return true;
+            }
+        }
+        let now = now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return true;
+        }
+        if end <= now {
+            return false;
+        }
+        core::hint::spin_loop();
     }
 }
 
@@ -68,7 +95,7 @@ fn halt(seen: u32, deadline: Option<u64>) {
     interrupts::disable();
     announce();
     take_messages();
-    let others_are_ready = *core_scheduler().get_priority_bitmap() != 0;
+    let others_are_ready = others_are_ready();
     let is_idle = events() == seen && stack::prepare_to_sleep(deadline);
     if others_are_ready || !is_idle {
         HALTING.fetch_and(!this_core(), Ordering::SeqCst);
@@ -81,6 +108,10 @@ fn halt(seen: u32, deadline: Option<u64>) {
     }
     interrupts::enable_and_wait();
     HALTING.fetch_and(!this_core(), Ordering::SeqCst);
+}
+
+fn others_are_ready() -> bool {
+    *core_scheduler().get_priority_bitmap() != 0
 }
 
 /// Other processors now send an interrupt with their news, even before this one halts.
