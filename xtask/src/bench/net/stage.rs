@@ -27,6 +27,9 @@ const MYSQL: u16 = 3306;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
 /// What the front page shows at most.
 const POSTS: usize = 20;
+/// Room for twice the greatest crowd: at its default the service would ask some of a slow machine's crowd to go, as it
+/// does when somebody waits for a place.
+const LIMITS: &[u8] = b"\n[limits]\nconnections = 512\n";
 /// A disk's sector.
 const SECTOR_BYTES: u64 = 512;
 
@@ -151,8 +154,15 @@ impl<'a> Stage<'a> {
         Machine::start(&spec)
     }
 
+    /// What either machine's service is told.
+    fn config(&self) -> Result<Vec<u8>> {
+        let mut config = self.site.config(&Places::in_guest(443, MYSQL))?;
+        config.extend_from_slice(LIMITS);
+        Ok(config)
+    }
+
     fn web(&self, folder: &std::path::Path, setting: Setting) -> Result<Spec> {
-        let config = self.site.config(&Places::in_guest(443, MYSQL))?;
+        let config = self.config()?;
         let boot = WebBoot::Direct {
             loader: self.built.loader.clone(),
             application: self.built.application.clone(),
@@ -166,7 +176,7 @@ impl<'a> Stage<'a> {
     fn settings(&self) -> Result<PathBuf> {
         let folder = self.folder.join("settings");
         fs::create_dir_all(&folder)?;
-        let config = self.site.config(&Places::in_guest(443, MYSQL))?;
+        let config = self.config()?;
         let table: toml::Table = toml::from_str(std::str::from_utf8(&config)?)?;
         let text =
             |key: &str| table["tls"][key].as_str().map(str::to_owned).context("the configuration has no key");
