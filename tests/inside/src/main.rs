@@ -33,7 +33,7 @@ const CLAIMS: &[Claim] = claims![
         a_lock_that_many_want_reaches_each,
     },
     timers::{no_timer_fires_early_and_all_do, time_passes_for_one_thread_while_another_computes},
-    threads::{threads_come_and_go, blocking_work_comes_back},
+    threads::{threads_come_and_go, blocking_work_comes_back, who_waits_leaves_the_processor_to_who_computes},
     registers::{vector_registers_are_each_threads_own},
 ];
 

@@ -1,9 +1,9 @@
-//! Threads begin and end, many times over, and leave nothing behind.
+//! Threads begin and end, many times over, and leave nothing behind; one that waits takes nothing from others.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{Verdict, ensure};
+use crate::{Verdict, ensure, runtime};
 
 /// More than fit into the machine's memory at once, were their stacks not given back.
 pub(crate) fn threads_come_and_go() -> Verdict {
@@ -35,4 +35,31 @@ pub(crate) fn blocking_work_comes_back() -> Verdict {
         }
         Ok(())
     })
+}
+
+/// Beside a thread that waits for a timer as a runtime does, another gets as much done as alone.
+pub(crate) fn who_waits_leaves_the_processor_to_who_computes() -> Verdict {
+    const WINDOW: Duration = Duration::from_millis(200);
+    const WINDOWS: usize = 5;
+    let runtime = runtime()?;
+    let (mut alone, mut beside) = (0, 0);
+    for _ in 0..WINDOWS {
+        let computing = thread::spawn(|| computed_within(WINDOW));
+        alone = alone.max(computing.join().map_err(|_| "a thread panicked")?);
+        let computing = thread::spawn(|| computed_within(WINDOW));
+        runtime.block_on(async { tokio::time::sleep(WINDOW).await });
+        beside = beside.max(computing.join().map_err(|_| "a thread panicked")?);
+    }
+    // A waiter that takes turns gets half of them.
+    ensure(beside * 4 >= alone * 3, || format!("{beside} steps beside a waiter, {alone} alone"))
+}
+
+/// Steps of a computation that a thread gets done.
+fn computed_within(window: Duration) -> u64 {
+    let started = Instant::now();
+    let mut steps = 0;
+    while started.elapsed() < window {
+        steps = std::hint::black_box(steps + 1);
+    }
+    steps
 }

@@ -55,7 +55,9 @@ pub(crate) fn is_halting() -> bool {
 pub(crate) fn pause(seen: u32, deadline: Option<u64>) {
     let place = this_core();
     if PLACES.fetch_or(place, Ordering::SeqCst) & place == 0 {
-        if !looks_around(seen, deadline) && !crate::console::send_portion() {
+        // Who is ready goes first: `halt` gives the processor away.
+        let has_news = !others_are_ready() && (looks_around(seen, deadline) || crate::console::send_portion());
+        if !has_news {
             halt(seen, deadline);
         }
         PLACES.fetch_and(!place, Ordering::SeqCst);
