@@ -87,14 +87,16 @@ fn start() -> SyncSender<Job> {
     sender
 }
 
-/// The memory is taken once and used again: a machine that signs in a thousand people is no fuller than before.
+/// The memory is taken once and used again: a machine that signs in a thousand people is no fuller than before. While
+/// it is not to be had, those who sign in are told to come again.
 fn work(jobs: &Receiver<Job>) {
-    let mut memory = vec![Block::new(); MEMORY_KIB as usize];
+    let mut memory = Vec::new();
     for job in jobs {
         // Who has gone away since need not be answered.
-        if job.answer.is_closed() {
+        if job.answer.is_closed() || memory.try_reserve_exact(MEMORY_KIB as usize).is_err() {
             continue;
         }
+        memory.resize(MEMORY_KIB as usize, Block::new());
         if let Some(output) = compute(&job, &mut memory) {
             // Gone away just now.
             let _ = job.answer.send(output);
