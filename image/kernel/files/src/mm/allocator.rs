@@ -152,10 +152,21 @@ impl AtHand {
     }
 }
 
+/// Of the heap, so much is kept for what is under way: a connection's TLS and its request come after its buffers.
+#[cfg(target_os = "none")]
+const RESERVE: usize = 16;
+
 /// Bytes of the heap that nobody has.
 #[cfg(target_os = "none")]
 pub(crate) fn free_bytes() -> usize {
     super::ALLOCATOR.free_bytes()
+}
+
+/// Whether so little is left that nothing should be begun. An application that is given no memory ends.
+#[cfg(target_os = "none")]
+pub(crate) fn is_scarce() -> bool {
+    let bytes = super::ALLOCATOR.talc.lock().get_counters().claimed_bytes;
+    free_bytes() < bytes / RESERVE
 }
 
 /// The heap.

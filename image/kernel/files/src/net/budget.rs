@@ -1,10 +1,10 @@
-//! How much of the machine's memory connections may take.
+//! How much of the heap connections may take.
 //!
 //! It does not allocate. Invariant: what is taken never exceeds the limit.
 
 use super::settings::LARGEST_SEND_BYTES;
 
-/// Connections together get this part of the memory.
+/// Connections together get this part of the heap.
 const SHARE: usize = 3;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
 const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
@@ -16,7 +16,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A budget for a machine with `memory_bytes`.
+    /// A budget for a heap of `memory_bytes`.
     pub(super) fn of(memory_bytes: usize) -> Self {
         Self { taken: 0, limit: memory_bytes / SHARE }
     }

@@ -17,6 +17,7 @@ use super::ready::{READABLE, Ready, WRITABLE};
 use super::settings::{LARGEST_RECEIVE_BYTES, Settings};
 use crate::fd::PollEvent;
 use crate::io;
+use crate::mm::allocator;
 
 /// Buffers at first: a request and a short answer. An idle connection keeps no more. It is what a SYN promises.
 const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
@@ -392,7 +393,7 @@ impl Connection {
         }
         self.wants_flush = true;
         let wanted = (capacity * 2).min(self.settings.most_received);
-        if wanted > capacity && budget.is_ample() && budget.take(wanted - capacity) {
+        if wanted > capacity && budget.is_ample() && !allocator::is_scarce() && budget.take(wanted - capacity) {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_receive(storage));
             if !grown {
                 budget.give(wanted - capacity);
@@ -420,7 +421,7 @@ impl Connection {
     fn make_room(&mut self, bytes: usize, budget: &mut Budget) {
         let (capacity, queued) = (self.socket_ref().send_capacity(), self.socket_ref().send_queue());
         let wanted = (queued + bytes).next_power_of_two().min(budget.transmit_limit()).min(self.settings.most_sent);
-        if wanted > capacity && budget.take(wanted - capacity) {
+        if wanted > capacity && !allocator::is_scarce() && budget.take(wanted - capacity) {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_transmit(storage));
             if !grown {
                 budget.give(wanted - capacity);

@@ -22,6 +22,7 @@ use super::nic::Received;
 use super::port::Port;
 use super::random;
 use super::timers::{Name, Timers};
+use crate::mm::allocator;
 
 /// Handshakes under way, one for so many bytes of memory. Beyond it the oldest makes room.
 const BYTES_PER_EMBRYO: usize = 32 << 10;
@@ -99,7 +100,8 @@ impl Connections {
         Some(slot)
     }
 
-    /// A connection for a SYN that just came, not yet shown to it.
+    /// A connection for a SYN that just came, not yet shown to it. While memory is scarce there is none: whoever asks
+    /// comes again in a second (RFC 6298, 2.1), and those who are served are served to the end.
     pub(super) fn conceive(
         &mut self,
         flow: Flow,
@@ -112,6 +114,9 @@ impl Connections {
             && let Some(oldest) = self.embryos.pop_front()
         {
             self.remove(oldest.slot);
+        }
+        if allocator::is_scarce() {
+            return None;
         }
         let slot = self.insert(flow, Owner::Embryo { listener }, now)?;
         let connection = self.get(slot)?;

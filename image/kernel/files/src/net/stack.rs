@@ -60,7 +60,8 @@ pub(super) fn start(mut nic: Nic) {
     });
     info!("network card {mac}, MTU {}, checksums by the card: {}", nic.mtu(), nic.completes_checksums());
     let shared = Shared::new(&mut iface);
-    let memory_bytes = crate::arch::mm::physicalmem::total_memory_size();
+    // Hardly anything is taken from the heap yet.
+    let memory_bytes = crate::mm::allocator::free_bytes();
     let link_was_up = nic.is_link_up();
     *STACK.lock() = Some(Box::new(Stack {
         link: Link { nic, iface, now, awaits_neighbor: false },
