@@ -29,10 +29,19 @@ fn row(stage: &Stage<'_>, work: Work) -> Result<Row> {
             survives(stage, *subject, work.load, mib)
         };
         bears(MOST_MIB).with_context(|| format!("{subject:?} fails at {MOST_MIB} MiB"))?;
-        row.add(*subject, f64::from(least(|mib| bears(mib).is_ok())));
+        row.add(
+            *subject,
+            f64::from(least(|mib| bears(mib).inspect_err(|why| tell(*subject, mib, why)).is_ok())),
+        );
     }
     step.done(row.summary());
     Ok(row)
+}
+
+/// Which load was too much is what somebody needs to know who wants to make do with less.
+fn tell(subject: Subject, mib: u32, why: &anyhow::Error) {
+    let why = why.to_string();
+    progress::note(format!("{subject:?} fails at {mib} MiB: {}", why.lines().next().unwrap_or_default()));
 }
 
 /// The least memory that suffices, by halving: the most does.
