@@ -93,15 +93,24 @@ fn work(jobs: &Receiver<Job>) {
     let mut memory = Vec::new();
     for job in jobs {
         // Who has gone away since need not be answered.
-        if job.answer.is_closed() || memory.try_reserve_exact(MEMORY_KIB as usize).is_err() {
+        if job.answer.is_closed() || !provide(&mut memory) {
             continue;
         }
-        memory.resize(MEMORY_KIB as usize, Block::new());
         if let Some(output) = compute(&job, &mut memory) {
             // Gone away just now.
             let _ = job.answer.send(output);
         }
     }
+}
+
+/// Takes the memory, unless it was taken before. False if it is not to be had now.
+fn provide(memory: &mut Vec<Block>) -> bool {
+    let blocks = MEMORY_KIB as usize;
+    let is_there = memory.try_reserve_exact(blocks - memory.len()).is_ok();
+    if is_there {
+        memory.resize(blocks, Block::new());
+    }
+    is_there
 }
 
 /// `None`: a stored hash that asks for more memory than there is, or a password beyond argon2's 4 GiB.
@@ -118,6 +127,14 @@ fn compute(job: &Job, memory: &mut [Block]) -> Option<[u8; phc::HASH_BYTES]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_is_taken_once() {
+        let mut memory = Vec::new();
+        assert!(provide(&mut memory));
+        assert!(provide(&mut memory));
+        assert_eq!([memory.len(), memory.capacity()], [MEMORY_KIB as usize; 2]);
+    }
 
     #[tokio::test]
     async fn only_the_password_itself_is_right() {
