@@ -2,12 +2,15 @@
 //!
 //! Invariant: nothing from a request's body, no header value and no secret is ever a field.
 
+mod answered;
 mod line;
 mod lines;
+mod stamp;
 
 use std::error::Error;
 use std::fmt::Write as _;
 
+pub use answered::{Answered, answered};
 pub use lines::flush;
 use tracing::Level;
 

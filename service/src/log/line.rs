@@ -5,14 +5,17 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
+use std::str;
+use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::stamp::stamp;
 
 /// Fields as members of an object, each after a comma.
 pub(super) struct Fields;
@@ -40,7 +43,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
+        writer.write_str(str::from_utf8(&stamp(SystemTime::now())).unwrap_or_default())?;
         write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
         context.field_format().format_fields(writer.by_ref(), event)?;
         write!(writer, ",\"target\":\"{}\"", event.metadata().target())?;
@@ -104,14 +107,30 @@ impl Visit for Members<'_> {
     }
 }
 
-/// Text within a JSON string (RFC 8259, 7).
-struct Escaped<'a, 'writer>(&'a mut Writer<'writer>);
+/// Whether a byte of text may stand in a JSON string as it is (RFC 8259, 7).
+fn is_plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}
 
-impl Write for Escaped<'_, '_> {
+/// Text within a JSON string, as bytes.
+pub(super) fn escaped(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        let mut written = String::new();
+        // Writing to a string cannot fail.
+        let _ = Escaped(&mut written).write_str(text);
+        out.extend_from_slice(written.as_bytes());
+    }
+}
+
+/// Text within a JSON string (RFC 8259, 7).
+struct Escaped<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let must = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(must) {
+        while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
             self.0.write_str(&rest[..at])?;
             write!(self.0, "\\u{:04x}", rest.as_bytes()[at])?;
             rest = &rest[at + 1..];

@@ -15,6 +15,11 @@ const TOGETHER: usize = 16 * 1024;
 static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static PATIENT: OnceLock<ThreadId> = OnceLock::new();
 
+/// Whether lines are wanted: not before the log is begun, as in tests.
+pub(super) fn are_wanted() -> bool {
+    PATIENT.get().is_some()
+}
+
 /// From here on, lines of this thread wait for [`flush`].
 pub(super) fn wait_here() {
     // Whoever was first stays.
@@ -24,6 +29,15 @@ pub(super) fn wait_here() {
 /// Lets all lines go that wait.
 pub fn flush() {
     release(&mut waiting());
+}
+
+/// Lets `write` put a line behind the others.
+pub(super) fn with(write: impl FnOnce(&mut Vec<u8>)) {
+    let mut lines = waiting();
+    write(&mut lines);
+    if lines.len() >= TOGETHER || PATIENT.get() != Some(&thread::current().id()) {
+        release(&mut lines);
+    }
 }
 
 fn waiting() -> MutexGuard<'static, Vec<u8>> {
@@ -52,11 +66,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut lines = waiting();
-        lines.extend_from_slice(line);
-        if lines.len() >= TOGETHER || PATIENT.get() != Some(&thread::current().id()) {
-            release(&mut lines);
-        }
+        with(|lines| lines.extend_from_slice(line));
         Ok(line.len())
     }
 
