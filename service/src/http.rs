@@ -1,4 +1,4 @@
-//! The site over HTTP: the router, and the layers that every request passes.
+//! The site over HTTP: its routes, and what every request passes (`front.rs`).
 //!
 //! Module = resource = route. It knows nothing of sockets or TLS. Invariant: whatever a client sends, it gets an
 //! answer that says why, with the security headers and a request id.
@@ -16,6 +16,7 @@ mod encoding;
 pub mod error;
 mod feed;
 mod fields;
+mod front;
 mod gate;
 mod headers;
 mod health;
@@ -38,22 +39,16 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use http::StatusCode;
 use sha2::{Digest as _, Sha256};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::certificates::Certificates;
 use crate::operations::Operations;
 use crate::passwords::Passwords;
 use config::Config;
-use db::{self, Database};
+use db::Database;
 use edge::Load;
 
-pub use redirect::router as redirect;
+pub use front::Front;
 
 /// The fields of a form or query that has none.
 #[derive(Debug, serde::Deserialize)]
@@ -87,7 +82,8 @@ struct Shared {
     host: String,
     /// Further names of the certificate: visitors who come by them are sent to `host`.
     aliases: Vec<String>,
-    public_port: u16,
+    /// The beginning of this site's absolute addresses: `https://www.foobar.com`, with a port where browsers need one.
+    base: String,
     load: Arc<Load>,
     cards: posts::Cards,
     operations: Operations,
@@ -110,7 +106,7 @@ impl Site {
         let shared = Shared {
             host: config.host.clone(),
             aliases: config.tls.acme.iter().flat_map(|acme| acme.names.clone()).collect(),
-            public_port: config.listen.public_port,
+            base: base(config),
             load: Arc::default(),
             cards: posts::Cards::default(),
             operations: Operations::default(),
@@ -129,14 +125,6 @@ impl Site {
         Self(Arc::new(Parts { database, passwords, certificates: OnceLock::new(), shared }))
     }
 
-    /// The beginning of this site's absolute addresses: `https://www.foobar.com`, with a port where browsers need one.
-    fn base(&self) -> String {
-        match self.shared.public_port {
-            443 => format!("https://{}", self.shared.host),
-            port => format!("https://{}:{port}", self.shared.host),
-        }
-    }
-
     /// With what answers certificate authorities, and knows how the certificate stands.
     #[must_use]
     pub fn with_certificates(self, certificates: Certificates) -> Self {
@@ -151,45 +139,32 @@ impl Site {
     }
 }
 
-/// All routes of the HTTPS site.
-pub fn router(site: Site) -> Router {
-    let pages = posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
-    let lists = search::routes().merge(feed::routes());
-    let inner = health::routes()
-        .merge(metrics::routes())
-        .merge(api::routes())
-        .merge(status::routes())
-        .merge(assets::routes());
-    layered(site, pages.merge(lists).merge(inner))
+fn base(config: &Config) -> String {
+    match config.listen.public_port {
+        443 => format!("https://{}", config.host),
+        port => format!("https://{}:{port}", config.host),
+    }
 }
 
-/// Routes with what every request passes, listed from the outermost to the innermost: one layer of ten, because each
-/// `layer` of a router puts every route into another box.
-fn layered(site: Site, routes: Router<Site>) -> Router {
-    let passed = (
-        from_fn_with_state(site.clone(), observe::request),
-        from_fn(headers::secure),
-        from_fn(compress::compress),
-        from_fn(error::pages),
-        CatchPanicLayer::custom(error::panicked),
-        from_fn_with_state(site.clone(), host::check),
-        from_fn(async |request, next: Next| db::for_request(next.run(request)).await),
-        csrf::layer(),
-        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, site.shared.request),
-        DefaultBodyLimit::max(site.shared.body_bytes),
-    );
-    routes
-        .fallback(methods::nowhere)
-        .method_not_allowed_fallback(methods::refuse)
-        .layer(passed)
-        .with_state(site)
+/// The HTTPS site.
+pub fn secure(site: Site) -> Front {
+    let pages = posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
+    let lists = search::routes().merge(feed::routes());
+    let inner = health::routes().merge(metrics::routes()).merge(api::routes()).merge(status::routes());
+    Front::secure(site, pages.merge(lists).merge(inner))
+}
+
+/// The plain HTTP listener beside it.
+pub fn plain(site: Site) -> Front {
+    Front::plain(site, redirect::routes())
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::body::Body;
     use axum::routing::get;
-    use http::Request;
+    use http::{Request, StatusCode};
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
@@ -212,7 +187,7 @@ mod tests {
     async fn a_handler_that_panics_is_answered_500_without_its_words() {
         let routes = Router::new().route("/panic", get(async || -> StatusCode { panic!("inner words") }));
         let request = Request::get("/panic").header("host", "www.foobar.com").body(Body::empty()).unwrap();
-        let (parts, body) = layered(site(), routes).oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = Front::secure(site(), routes).oneshot(request).await.unwrap().into_parts();
         let page = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(page.contains("<h1>Something broke</h1>") && !page.contains("inner words"), "{page}");

@@ -6,6 +6,7 @@
 mod certificate;
 mod machine;
 mod recent;
+mod routes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +17,6 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::certificates::Status;
@@ -24,21 +24,6 @@ use db::Pool;
 use edge::Load;
 pub use machine::Machine;
 pub use recent::{Minute, Recent, percentile};
-
-/// Upper bounds in seconds: from a static file to the limit of a request.
-const BUCKETS_S: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 15.0];
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answer {
-    method: &'static str,
-    route: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Route {
-    route: String,
-}
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct State {
@@ -50,8 +35,7 @@ struct State {
 pub struct Operations {
     begun: Instant,
     registry: Registry,
-    requests: Family<Answer, Counter>,
-    durations: Family<Route, Histogram>,
+    routes: routes::Routes,
     sent: Counter,
     gauges: Gauges,
     recent: Mutex<Recent>,
@@ -76,20 +60,16 @@ struct Gauges {
 impl Default for Operations {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let requests = Family::default();
-        let durations = Family::new_with_constructor((|| Histogram::new(BUCKETS_S)) as fn() -> Histogram);
+        let routes = routes::Routes::default();
+        routes.register(&mut registry);
         let sent = Counter::default();
-        registry.register("http_requests", "Answered requests", requests.clone());
-        let help = "From a request's head to the head of its answer";
-        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         registry.register_with_unit("http_response_body", "Bytes of bodies", Unit::Bytes, sent.clone());
         let gauges = Gauges::default();
         gauges.register(&mut registry);
         Self {
             begun: Instant::now(),
             registry,
-            requests,
-            durations: durations.clone(),
+            routes,
             sent,
             gauges,
             recent: Mutex::default(),
@@ -101,21 +81,19 @@ impl Default for Operations {
 impl Operations {
     /// Notes an answer. `bytes` is the size of its body where it is known.
     pub fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration, bytes: u64) {
-        let route = if route.is_empty() { "unknown" } else { route }.to_owned();
-        let labels = Answer { method: known(method), route: route.clone(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
-        self.durations.get_or_create(&Route { route }).observe(took.as_secs_f64());
+        let route = if route.is_empty() { "unknown" } else { route };
+        self.routes.note(known(method), route, status.as_u16(), took);
         self.sent.inc_by(bytes);
     }
 
     /// Notes an answer to a visitor for the last hour's minutes: a probe's "not yet" is nobody's error.
-    pub fn visited(&self, status: StatusCode, took: Duration) {
-        self.recent().note(self.begun.elapsed(), status, took);
+    pub fn visited(&self, now: Instant, status: StatusCode, took: Duration) {
+        self.recent().note(now.saturating_duration_since(self.begun), status, took);
     }
 
     /// Whether the current minute has not been sampled yet; says so once a minute.
-    pub fn minute_is_new(&self) -> bool {
-        let minute = self.begun.elapsed().as_secs() / 60 + 1;
+    pub fn minute_is_new(&self, now: Instant) -> bool {
+        let minute = now.saturating_duration_since(self.begun).as_secs() / 60 + 1;
         self.sampled.swap(minute, Ordering::Relaxed) != minute
     }
 
@@ -200,14 +178,14 @@ fn whole(value: u64) -> i64 {
 
 /// The methods that HTTP defines; any other word is one label.
 fn known(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
 }

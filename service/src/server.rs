@@ -115,9 +115,9 @@ impl Server {
         let load = self.site.load();
         let closing = announced(drain, Arc::clone(&load), &self.limits);
         let limits = self.limits;
-        let moved = http::redirect(self.site.clone());
+        let moved = Arc::new(http::plain(self.site.clone()));
         let plain = Connection::plain(moved, limits.clone(), closing.clone(), Arc::clone(&load));
-        let secure = Connection::secure(tls, http::router(self.site), limits, closing, load)
+        let secure = Connection::secure(tls, Arc::new(http::secure(self.site)), limits, closing, load)
             .with_challenges(Arc::new(self.certificates));
         let doors = [Door::new(self.http, plain), Door::new(self.https, secure)];
         let [plain, secure] = doors.map(Door::open);

@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use config::Limits;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,6 +18,7 @@ use tls::rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use crate::activity::{Activity, Watched};
+use crate::answers::Answers;
 use crate::counted::Counted;
 use crate::crowd::Crowd;
 use crate::drain::Drain;
@@ -61,7 +61,7 @@ pub struct Connection {
     tls: Option<Arc<ServerConfig>>,
     /// Who answers certificate authorities (tls-alpn-01).
     challenges: Option<Arc<dyn Challenges>>,
-    router: Router,
+    answers: Arc<dyn Answers>,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
     load: Arc<Load>,
@@ -77,17 +77,17 @@ impl Connection {
     /// Connections over TLS.
     pub fn secure(
         tls: Arc<ServerConfig>,
-        router: Router,
+        answers: Arc<dyn Answers>,
         limits: Limits,
         drain: Drain,
         load: Arc<Load>,
     ) -> Self {
-        Self { tls: Some(tls), challenges: None, router, limits, drain, load }
+        Self { tls: Some(tls), challenges: None, answers, limits, drain, load }
     }
 
     /// Connections in the clear.
-    pub fn plain(router: Router, limits: Limits, drain: Drain, load: Arc<Load>) -> Self {
-        Self { tls: None, challenges: None, router, limits, drain, load }
+    pub fn plain(answers: Arc<dyn Answers>, limits: Limits, drain: Drain, load: Arc<Load>) -> Self {
+        Self { tls: None, challenges: None, answers, limits, drain, load }
     }
 
     /// Answers the challenges of certificate authorities too.
@@ -110,7 +110,8 @@ impl Connection {
         crowd: &Crowd,
     ) {
         let activity = Activity::new();
-        let service = Counted::new(self.router.clone(), Peer(peer), activity.clone(), Arc::clone(&self.load));
+        let service =
+            Counted::new(Arc::clone(&self.answers), Peer(peer), activity.clone(), Arc::clone(&self.load));
         let _member = crowd.join(activity.clone());
         let _held = self.load.connection();
         let stream = Watched::new(Lingering::new(stream), activity.clone());

@@ -1,58 +1,71 @@
-//! The router as one connection's service: each request is counted from its head to the last byte of its answer.
+//! One connection's service: each request is counted from its head to the last byte of its answer.
 //!
 //! It decides nothing about a request. (The protocol may still be sending what it has taken over from the body.)
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::Request;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 
 use crate::activity::{Activity, Busy};
+use crate::answers::{Answer, Answers};
 use crate::load::{Held, Load};
 use crate::peer::Peer;
 
 /// The service of one connection.
 pub(crate) struct Counted {
-    router: TowerToHyperService<Router>,
+    answers: Arc<dyn Answers>,
     peer: Peer,
     activity: Activity,
     load: Arc<Load>,
 }
 
 impl Counted {
-    pub(crate) fn new(router: Router, peer: Peer, activity: Activity, load: Arc<Load>) -> Self {
-        Self { router: TowerToHyperService::new(router), peer, activity, load }
+    pub(crate) fn new(answers: Arc<dyn Answers>, peer: Peer, activity: Activity, load: Arc<Load>) -> Self {
+        Self { answers, peer, activity, load }
     }
 }
-
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Sent>, Infallible>> + Send>>;
 
 impl Service<Request<Incoming>> for Counted {
     type Response = Response<Sent>;
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, mut request: Request<Incoming>) -> Answering {
-        request.extensions_mut().insert(self.peer);
-        let (busy, held) = (self.activity.begin(), self.load.request());
-        let answer = self.router.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Sent { body, _busy: busy, _held: held })) })
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let held = (self.activity.begin(), self.load.request());
+        // A body that is not there needs no box.
+        let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        Answering { answer: self.answers.answer(request, self.peer), held: Some(held) }
+    }
+}
+
+/// A request that is worked on.
+pub(crate) struct Answering {
+    answer: Answer,
+    held: Option<(Busy, Held)>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Sent>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(Pin::new(&mut self.answer).poll(cx))?;
+        let held = self.held.take();
+        Poll::Ready(Ok(response.map(|body| Sent { body, _held: held })))
     }
 }
 
 /// An answer's body, which says by being dropped that it was sent or given up.
 pub(crate) struct Sent {
     body: Body,
-    _busy: Busy,
-    _held: Held,
+    _held: Option<(Busy, Held)>,
 }
 
 impl hyper::body::Body for Sent {

@@ -1,4 +1,4 @@
-//! From sockets to a router: listeners, the limit on connections, TLS, HTTP/1.1 and HTTP/2, and the graceful end.
+//! From sockets to who answers: listeners, the limit on connections, TLS, HTTP/1.1 and HTTP/2, and the graceful end.
 //!
 //! It knows no route, no page and no row. It is a crate of its own so that an edit of the site does not compile the
 //! protocols once more: their code is made where their futures are spawned, which is here.
@@ -8,6 +8,7 @@
 
 mod accept;
 mod activity;
+mod answers;
 mod connection;
 mod counted;
 mod crowd;
@@ -18,6 +19,7 @@ mod peer;
 mod secured;
 
 pub use accept::Door;
+pub use answers::{Answer, Answers};
 pub use connection::{Challenges, Connection, Proof};
 pub use load::{Held, Load};
 pub use peer::Peer;

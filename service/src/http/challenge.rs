@@ -9,11 +9,13 @@ use http::header::CONTENT_TYPE;
 use super::Site;
 use crate::certificates::Unanswered;
 
+/// As the protocol writes it: RFC 8555, 8.3.
+pub(super) const PREFIX: &str = "/.well-known/acme-challenge/";
+
 type Answer = Result<([(http::HeaderName, &'static str); 1], String), StatusCode>;
 
 pub(super) fn routes() -> Router<Site> {
-    // As the protocol writes it: RFC 8555, 8.3.
-    Router::new().route("/.well-known/acme-challenge/{token}", get(answer))
+    Router::new().route(&format!("{PREFIX}{{token}}"), get(answer))
 }
 
 async fn answer(State(site): State<Site>, Path(token): Path<String>) -> Answer {

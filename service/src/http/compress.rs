@@ -7,8 +7,6 @@
 use std::io::Write as _;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,7 +14,7 @@ use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, COOKIE, ETAG, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper::body::Body as _;
 
 use super::encoding;
@@ -28,11 +26,22 @@ const MOST_BYTES: u64 = 1 << 20;
 /// The others wait while a page is compressed: of zlib's levels the first that still looks for lazy matches.
 const LEVEL: Compression = Compression::new(4);
 
+/// What a request says of compression.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    gzip: bool,
+    /// The head alone is sent.
+    head: bool,
+}
+
+impl Wanted {
+    pub(super) fn by<B>(request: &Request<B>) -> Self {
+        Self { gzip: wants(request.headers()), head: request.method() == Method::HEAD }
+    }
+}
+
 /// Compresses an answer that is worth it for whoever wants it.
-pub(super) async fn compress(request: Request, next: Next) -> Response {
-    let wanted = wants(request.headers());
-    let head = request.method() == Method::HEAD;
-    let response = next.run(request).await;
+pub(super) async fn compress(response: Response, Wanted { gzip: wanted, head }: Wanted) -> Response {
     if !worthwhile(&response, head) {
         return response;
     }

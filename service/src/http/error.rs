@@ -8,11 +8,9 @@ use std::borrow::Cow;
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -193,14 +191,20 @@ pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 /// Where programs are answered, with problems instead of pages.
 const PROGRAMS: &str = "/api/";
 
+/// Whether a program asks.
+pub(super) fn is_program<B>(request: &Request<B>) -> bool {
+    request.uri().path().starts_with(PROGRAMS)
+}
+
+/// Whether an answer refuses.
+pub(super) fn is_refusal<B>(response: &http::Response<B>) -> bool {
+    response.status().is_client_error() || response.status().is_server_error()
+}
+
 /// Gives every refusal that has no body of its own a page, or a program a problem.
-pub(super) async fn pages(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
-    let program = request.uri().path().starts_with(PROGRAMS);
-    let response = next.run(request).await;
-    let refused = response.status().is_client_error() || response.status().is_server_error();
-    if refused && !response.headers().contains_key(CONTENT_TYPE) {
-        page(response, &id, program)
+pub(super) fn explained(response: Response, id: &RequestId, program: bool) -> Response {
+    if is_refusal(&response) && !response.headers().contains_key(CONTENT_TYPE) {
+        page(response, id, program)
     } else {
         response
     }

@@ -49,7 +49,7 @@ async fn feed(State(site): State<Site>, Query(Nothing {}): Query<Nothing>) -> Re
     let updated = posts.iter().map(changed).max().unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let feed = Feed {
         host: &site.shared.host,
-        base: site.base(),
+        base: site.shared.base.clone(),
         updated: Moment::new(updated).machine(),
         entries: posts.into_iter().map(Entry::from).collect(),
     };

@@ -1,49 +1,47 @@
 //! The virtual host check: only requests for this site's name are answered, and only with an address and a head of sane
 //! length, and only as many at once as fit into the machine.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
+use http::{HeaderMap, Request};
 
 use super::error::Error;
-use super::{Site, health, redirect};
+use super::{Site, headers, health, redirect};
 
-/// Refuses a request for another host (421), with an overlong address (414) or head (431), or that is one too many (503).
-/// Health checks come from load balancers, which know only addresses: those two paths are exempt.
-pub(super) async fn check(State(site): State<Site>, request: Request, next: Next) -> Response {
+/// Why a request is not for this site: another host (421), an overlong address (414) or head (431), or one request too many
+/// (503). Who comes by an alias is sent to the site's own name. Health checks come from load balancers, which know only
+/// addresses: those two paths are exempt.
+pub(super) fn refusal(site: &Site, request: &Request<Body>) -> Option<Response> {
     if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
-        return Error::UriTooLong.into_response();
+        return Some(Error::UriTooLong.into_response());
     }
-    if head_bytes(&request) > site.shared.head_bytes {
-        return Error::HeadTooLarge.into_response();
+    if head_bytes(request.headers()) > site.shared.head_bytes {
+        return Some(Error::HeadTooLarge.into_response());
     }
-    if !health::PATHS.contains(&request.uri().path()) && !is_for(&request, &site.shared.host) {
-        let by_alias = site.shared.aliases.iter().any(|alias| is_for(&request, alias));
-        return if by_alias {
-            redirect::to_https(&site, request.uri())
+    if !is_for(request, &site.shared.host) && !health::PATHS.contains(&request.uri().path()) {
+        let by_alias = site.shared.aliases.iter().any(|alias| is_for(request, alias));
+        return Some(if by_alias {
+            redirect::to_https(site, request.uri(), headers::always())
         } else {
             Error::Misdirected.into_response()
-        };
+        });
     }
-    if site.shared.load.requests() > site.shared.requests {
-        return Error::Busy.into_response();
-    }
-    next.run(request).await
+    (site.shared.load.requests() > site.shared.requests).then(|| Error::Busy.into_response())
 }
 
 /// As HTTP/2 counts a list of headers (RFC 9113, 6.5.2), without the 32 bytes for each.
-fn head_bytes(request: &Request) -> usize {
-    request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+fn head_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// HTTP/2 sends the host in the target (`:authority`), HTTP/1.1 in a header; when both are there they must agree.
-fn is_for(request: &Request, host: &str) -> bool {
+fn is_for(request: &Request<Body>, host: &str) -> bool {
     let mut headers = request.headers().get_all(HOST).iter();
     let header = headers.next().map(|value| value.to_str().unwrap_or_default());
     let target = request.uri().authority().map(http::uri::Authority::as_str);
-    let named = [header, target].into_iter().flatten().collect::<Vec<_>>();
-    headers.next().is_none() && !named.is_empty() && named.into_iter().all(|named| is_named(named, host))
+    let mut named = [header, target].into_iter().flatten().peekable();
+    headers.next().is_none() && named.peek().is_some() && named.all(|named| is_named(named, host))
 }
 
 /// Names are compared without regard to case (RFC 9110, 4.2.3). Any port will do: it may be forwarded.

@@ -3,67 +3,85 @@
 //! Invariant: the id is ours, never the client's, so that log lines cannot be forged or mixed up.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::str;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Request};
 use hyper::body::Body as _;
-use tracing::Instrument as _;
+use tracing::Span;
 
 use super::{Site, health};
+use crate::log::{self, Answered};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Tells requests apart: eight hex digits of this start of the program, eight of a counter.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RequestId(String);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestId([u8; 16]);
 
 impl RequestId {
     fn next() -> Self {
-        static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("start"));
+        static START: LazyLock<u32> = LazyLock::new(|| (RandomState::new().hash_one("start") >> 32) as u32);
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        Self(format!("{:08x}{:08x}", *START >> 32, COUNT.fetch_add(1, Ordering::Relaxed)))
+        let number = u64::from(*START) << 32 | u64::from(COUNT.fetch_add(1, Ordering::Relaxed));
+        Self(std::array::from_fn(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit)) as usize & 15]))
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// Names the request, runs it, and logs how it went.
-pub(super) async fn request(State(site): State<Site>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::next();
-    let span = tracing::error_span!("request", request_id = id.as_str());
-    request.extensions_mut().insert(id.clone());
-    async move {
-        let begun = Instant::now();
-        let method = request.method().clone();
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        let mut response = next.run(request).await;
-        note(&site, &method, route.as_ref().map_or("", MatchedPath::as_str), begun.elapsed(), &response);
-        if let Ok(value) = HeaderValue::try_from(id.as_str()) {
+/// A request, from its head to the head of its answer.
+#[derive(Debug)]
+pub(super) struct Visit {
+    id: RequestId,
+    begun: Instant,
+    method: Method,
+}
+
+impl Visit {
+    /// Names the request.
+    pub(super) fn begin<B>(request: &Request<B>) -> Self {
+        Self { id: RequestId::next(), begun: Instant::now(), method: request.method().clone() }
+    }
+
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// For the log lines that are written meanwhile.
+    pub(super) fn span(&self) -> Span {
+        tracing::error_span!("request", request_id = self.id.as_str())
+    }
+
+    /// Logs how it went, and tells the client the request's name.
+    pub(super) fn end(self, site: &Site, route: &str, mut response: Response) -> Response {
+        let now = Instant::now();
+        let took = now - self.begun;
+        let (status, bytes) = (response.status(), response.body().size_hint().lower());
+        log::answered(&Answered {
+            request_id: self.id.as_str(),
+            method: self.method.as_str(),
+            route,
+            status: status.as_u16(),
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            bytes,
+        });
+        let operations = &site.shared.operations;
+        operations.answered(&self.method, route, status, took, bytes);
+        if !health::PATHS.contains(&route) {
+            operations.visited(now, status, took);
+        }
+        if operations.minute_is_new(now) {
+            operations.sample(site.database.busy());
+        }
+        if let Ok(value) = HeaderValue::from_bytes(&self.id.0) {
             response.headers_mut().insert(HEADER, value);
         }
         response
-    }
-    .instrument(span)
-    .await
-}
-
-fn note(site: &Site, method: &Method, route: &str, took: Duration, response: &Response) {
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let (status, bytes) = (response.status(), response.body().size_hint().lower());
-    tracing::info!(method = method.as_str(), route, status = status.as_u16(), duration_us, bytes, "answered");
-    let operations = &site.shared.operations;
-    operations.answered(method, route, status, took, bytes);
-    if !health::PATHS.contains(&route) {
-        operations.visited(status, took);
-    }
-    if operations.minute_is_new() {
-        operations.sample(site.database.busy());
     }
 }

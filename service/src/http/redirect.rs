@@ -2,42 +2,56 @@
 //! authorities are answered in place, and before there is a certificate to move to, nothing else is.
 
 use axum::Router;
-use axum::extract::State;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
-use super::{Site, challenge, error, headers, health, host, observe};
+use super::{Site, challenge, headers, health};
 
-/// All routes of the plain HTTP site. The host was checked, so nobody is redirected on another site's behalf.
-pub fn router(site: Site) -> Router {
-    Router::new()
-        .route(health::PATHS[0], get(health::alive))
-        .fallback(moved)
-        .layer(from_fn_with_state(site.clone(), host::check))
-        // An authority asks by any of the certificate's names.
-        .merge(challenge::routes())
-        .layer(from_fn(error::pages))
-        .layer(from_fn(headers::secure))
-        .layer(from_fn_with_state(site.clone(), observe::request))
-        .with_state(site)
+/// What has a route on this listener.
+pub(super) fn routes() -> Router<Site> {
+    Router::new().route(health::PATHS[0], get(health::alive)).merge(challenge::routes())
 }
 
-/// 308 keeps the method: a form that was posted here by mistake is posted again over HTTPS, not turned into a GET.
-async fn moved(State(site): State<Site>, uri: Uri) -> Response {
-    if site.certificates.get().is_some_and(|certificates| !certificates.ready()) {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
+/// Whether something has: the host is no matter there.
+pub(super) fn has_route(path: &str) -> bool {
+    path == health::PATHS[0] || path.starts_with(challenge::PREFIX)
+}
+
+/// The answer to everything else. The host was checked, so nobody is redirected on another site's behalf.
+#[derive(Debug)]
+pub(super) struct Moved {
+    /// The headers of every answer, made once.
+    headers: HeaderMap,
+}
+
+impl Moved {
+    pub(super) fn new() -> Self {
+        Self { headers: headers::always() }
     }
-    to_https(&site, &uri)
+
+    /// To the same address over HTTPS.
+    pub(super) fn answer(&self, site: &Site, uri: &Uri) -> Response {
+        if site.certificates.get().is_some_and(|certificates| !certificates.ready()) {
+            return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
+        }
+        to_https(site, uri, self.headers.clone())
+    }
 }
 
-/// The same address at the site's own name, over HTTPS.
-pub(super) fn to_https(site: &Site, uri: &Uri) -> Response {
+/// The same address at the site's own name, over HTTPS, with headers more. 308 keeps the method: a form that was posted here by
+/// mistake is posted again over HTTPS, not turned into a GET.
+pub(super) fn to_https(site: &Site, uri: &Uri, headers: HeaderMap) -> Response {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    match HeaderValue::try_from(format!("{}{path}", site.base())) {
-        Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response(),
-        Err(_) => StatusCode::BAD_REQUEST.into_response(),
-    }
+    let location = [site.shared.base.as_str(), path].concat();
+    let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    *response.headers_mut() = headers;
+    response.headers_mut().insert(LOCATION, location);
+    response
 }

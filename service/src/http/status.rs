@@ -180,7 +180,7 @@ mod tests {
         let empty = charts(&operations.minutes());
         assert!(empty.iter().all(|chart| chart.bars.iter().all(|bar| bar.height == 0.0)));
         let took = std::time::Duration::from_millis(7);
-        operations.visited(http::StatusCode::OK, took);
+        operations.visited(std::time::Instant::now(), http::StatusCode::OK, took);
         let busy = charts(&operations.minutes());
         let last = busy[0].bars.last().map(|bar| (bar.x + BAR_WIDTH, bar.y, bar.height));
         assert_eq!((busy[0].most.as_str(), last), ("1", Some((BARS * BAR_WIDTH, 0.0, HEIGHT))));

@@ -58,10 +58,12 @@ pub fn percentile<'a>(minutes: impl IntoIterator<Item = &'a Minute>, share: f64)
     Some(upper(step))
 }
 
-/// The place of a latency: twice the binary logarithm of its microseconds.
+/// The place of a latency: twice the binary logarithm of its microseconds, which is that of their square, rounded up.
 fn step(took: Duration) -> usize {
-    let micros = took.as_micros().clamp(1, 1 << 24) as f64;
-    ((2.0 * micros.log2()).ceil() as usize).min(STEPS - 1)
+    // Invariant: 2^24 squared is less than 2^64.
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(1, 1 << 24);
+    let rounded_up = (micros * micros - 1).checked_ilog2().map_or(0, |floor| floor as usize + 1);
+    rounded_up.min(STEPS - 1)
 }
 
 fn upper(step: usize) -> Duration {

@@ -31,11 +31,13 @@ struct Client {
 impl Client {
     /// To a listener in the clear that serves the whole site.
     fn plain() -> Self {
-        Self::over(|limits, drain, _| Connection::plain(router(), limits, drain, Arc::default()))
+        Self::over(|limits, drain, _| Connection::plain(Arc::new(router()), limits, drain, Arc::default()))
     }
 
     fn secure() -> Self {
-        Self::over(|limits, drain, tls| Connection::secure(tls, router(), limits, drain, Arc::default()))
+        Self::over(|limits, drain, tls| {
+            Connection::secure(tls, Arc::new(router()), limits, drain, Arc::default())
+        })
     }
 
     fn over(connection: impl FnOnce(Limits, drain::Drain, Arc<ServerConfig>) -> Connection) -> Self {

@@ -1,12 +1,11 @@
 //! A configuration, a site whose database is away, and requests to it.
 
-use axum::Router;
 use axum::body::Body;
 use config::Config;
 use db::Database;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use service::http::Site;
+use service::http::{Front, Site};
 use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "www.foobar.com";
@@ -41,12 +40,12 @@ pub(crate) fn site() -> Site {
     Site::new(&config, Database::new(&config))
 }
 
-pub(crate) fn router() -> Router {
-    service::http::router(site())
+pub(crate) fn router() -> Front {
+    service::http::secure(site())
 }
 
 /// Sends one request and waits for the whole answer.
-pub(crate) async fn send(router: Router, request: Request<Body>) -> (http::response::Parts, String) {
+pub(crate) async fn send(router: Front, request: Request<Body>) -> (http::response::Parts, String) {
     let response: Response<Body> = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();

@@ -219,14 +219,14 @@ async fn an_overlong_head_gets_a_page() {
 async fn more_requests_than_fit_are_asked_to_come_again() {
     let site = site();
     let held: Vec<_> = (0..=512).map(|_| site.load().request()).collect();
-    let (parts, page) = send(service::http::router(site.clone()), get("/no/such/page")).await;
+    let (parts, page) = send(service::http::secure(site.clone()), get("/no/such/page")).await;
     assert_eq!(parts.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(
         page.contains("Too many visitors at once") && parts.headers.contains_key("retry-after"),
         "{page}"
     );
     drop(held);
-    let (parts, _) = send(service::http::router(site), get("/no/such/page")).await;
+    let (parts, _) = send(service::http::secure(site), get("/no/such/page")).await;
     assert_eq!(parts.status, StatusCode::NOT_FOUND);
 }
 
@@ -234,12 +234,12 @@ async fn more_requests_than_fit_are_asked_to_come_again() {
 async fn a_machine_about_to_stop_is_not_ready_and_lives() {
     let site = site();
     site.load().drain();
-    let (parts, text) = send(service::http::router(site.clone()), get("/readyz")).await;
+    let (parts, text) = send(service::http::secure(site.clone()), get("/readyz")).await;
     assert_eq!(
         (parts.status, text.as_str()),
         (StatusCode::SERVICE_UNAVAILABLE, "the machine is about to stop\n")
     );
-    assert_eq!(send(service::http::router(site), get("/healthz")).await.0.status, StatusCode::OK);
+    assert_eq!(send(service::http::secure(site), get("/healthz")).await.0.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -273,7 +273,7 @@ async fn figures_are_for_the_token_only() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     let config = format!("{CONFIG}[operations]\nmetrics_token = \"{TOKEN}\"\n");
     let config = Config::parse(&config).unwrap();
-    let router = service::http::router(Site::new(&config, Database::new(&config)));
+    let router = service::http::secure(Site::new(&config, Database::new(&config)));
     let asked = |token: &str| {
         let mut request = get("/metrics");
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
@@ -291,7 +291,7 @@ async fn figures_are_for_the_token_only() {
 
 #[tokio::test]
 async fn plain_http_moves_to_the_configured_host() {
-    let redirect = || service::http::redirect(site());
+    let redirect = || service::http::plain(site());
     let (parts, _) = send(redirect(), get("/a/b?c=d&e=%20")).await;
     assert_eq!(parts.status, StatusCode::PERMANENT_REDIRECT);
     assert_eq!(parts.headers["location"], "https://www.foobar.com/a/b?c=d&e=%20");

@@ -8,6 +8,7 @@ use anyhow::ensure;
 use db::Error;
 use http::StatusCode;
 use service::assets;
+use service::http::Front;
 
 use crate::Claim;
 use crate::fixture::{Fixture, get, run, site, wait_for};
@@ -27,7 +28,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
 /// What a visitor may have to wait (issue: 503 within 2 s).
 const PATIENCE: Duration = Duration::from_secs(2);
 
-async fn ensure_away(router: &axum::Router) -> anyhow::Result<()> {
+async fn ensure_away(router: &Front) -> anyhow::Result<()> {
     let begun = Instant::now();
     let (parts, _) = get(router, "/").await?;
     ensure!(parts.status == StatusCode::SERVICE_UNAVAILABLE, "{parts:?}");

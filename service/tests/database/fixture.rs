@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::body::Body;
 use config::Config;
 use db::Database;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use service::http::Site;
+use service::http::{Front, Site};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection};
 use tower::ServiceExt as _;
 
@@ -72,7 +71,7 @@ impl Fixture {
     }
 
     /// A migrated database without rows, and the site over it.
-    pub(crate) async fn empty_site(&self) -> anyhow::Result<(Database, Router)> {
+    pub(crate) async fn empty_site(&self) -> anyhow::Result<(Database, Front)> {
         let (database, router) = site(&self.config(&[]));
         database.migrate().await;
         let mut connection = self.connection().await?;
@@ -112,9 +111,9 @@ impl Fixture {
     }
 }
 
-pub(crate) fn site(config: &Config) -> (Database, Router) {
+pub(crate) fn site(config: &Config) -> (Database, Front) {
     let database = Database::new(config);
-    (database.clone(), service::http::router(Site::new(config, database)))
+    (database.clone(), service::http::secure(Site::new(config, database)))
 }
 
 /// Runs a claim on one thread, as the service runs, and not for ever.
@@ -132,12 +131,12 @@ pub(crate) fn run_for(
     runtime.block_on(in_time).with_context(|| format!("no end after {limit:?}"))?
 }
 
-pub(crate) async fn get(router: &Router, path: &str) -> anyhow::Result<(http::response::Parts, String)> {
+pub(crate) async fn get(router: &Front, path: &str) -> anyhow::Result<(http::response::Parts, String)> {
     send(router, Request::get(path).header("host", HOST).body(Body::empty())?).await
 }
 
 pub(crate) async fn send(
-    router: &Router,
+    router: &Front,
     request: Request<Body>,
 ) -> anyhow::Result<(http::response::Parts, String)> {
     let (parts, body) = router.clone().oneshot(request).await?.into_parts();
@@ -146,7 +145,7 @@ pub(crate) async fn send(
 }
 
 /// Asks for a page until it has this status, but no longer than the deadline.
-pub(crate) async fn wait_for(router: &Router, path: &str, status: StatusCode) -> anyhow::Result<()> {
+pub(crate) async fn wait_for(router: &Front, path: &str, status: StatusCode) -> anyhow::Result<()> {
     let mut seen = None;
     let asking = async {
         while seen != Some(status) {

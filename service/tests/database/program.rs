@@ -1,11 +1,12 @@
 //! A program of somebody's: it sends JSON and a token.
 
 use anyhow::{Context as _, ensure};
-use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
+
+use service::http::Front;
 
 use crate::fixture::{HOST, send};
 use crate::visitor::{Answer, Visitor};
@@ -13,7 +14,7 @@ use crate::visitor::{Answer, Visitor};
 /// One program.
 #[derive(Clone)]
 pub(crate) struct Program {
-    pub(crate) router: Router,
+    pub(crate) router: Front,
     /// As in the header `Authorization`.
     pub(crate) authorization: Vec<String>,
 }

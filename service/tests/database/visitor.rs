@@ -1,12 +1,13 @@
 //! A browser without JavaScript: it keeps its cookie and sends forms.
 
 use anyhow::{Context as _, ensure};
-use axum::Router;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::request::Builder;
 use http::response::Parts;
 use http::{Request, StatusCode};
+
+use service::http::Front;
 
 use crate::fixture::{HOST, send};
 
@@ -15,7 +16,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// One browser.
 #[derive(Clone)]
 pub(crate) struct Visitor {
-    pub(crate) router: Router,
+    pub(crate) router: Front,
     /// As in the header `Cookie`.
     pub(crate) cookie: Option<String>,
 }
@@ -50,12 +51,12 @@ impl Answer {
 }
 
 impl Visitor {
-    pub(crate) fn new(router: &Router) -> Self {
+    pub(crate) fn new(router: &Front) -> Self {
         Self { router: router.clone(), cookie: None }
     }
 
     /// A new account, signed in.
-    pub(crate) async fn registered(router: &Router, name: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn registered(router: &Front, name: &str) -> anyhow::Result<Self> {
         let mut visitor = Self::new(router);
         let answer = visitor.post("/register", &[("name", name), ("password", PASSWORD)]).await?;
         answer.expect(StatusCode::SEE_OTHER)?;

@@ -5,14 +5,13 @@
 
 use std::cell::LazyCell;
 
-use axum::Router;
 use axum::body::Body;
 use config::Config;
 use db::Database;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
-use service::http::Site;
+use service::http::{Front, Site};
 use tower::ServiceExt as _;
 
 const HOST: &str = "www.foobar.com";
@@ -26,7 +25,7 @@ database = { host = "127.0.0.1", port = 1, user = "site", password = "a password
 
 struct World {
     runtime: tokio::runtime::Runtime,
-    router: Router,
+    router: Front,
 }
 
 thread_local! {
@@ -35,7 +34,7 @@ thread_local! {
         let runtime = runtime.expect("a runtime");
         let config = Config::parse(CONFIG).expect("a configuration");
         let inside = runtime.enter();
-        let router = service::http::router(Site::new(&config, Database::new(&config)));
+        let router = service::http::secure(Site::new(&config, Database::new(&config)));
         drop(inside);
         World { runtime, router }
     });

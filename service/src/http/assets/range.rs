@@ -5,10 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use axum::body::Body;
-use axum::response::Response;
-use http::header::CONTENT_RANGE;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 
 /// A reader of a document asks for a few parts; many small ones are an attack (RFC 9110, 17.15).
 const MOST: usize = 8;
@@ -101,13 +98,9 @@ pub(super) fn multipart(boundary: &str, media_type: &str, bytes: &[u8], ranges: 
     body
 }
 
-/// 416, with the length that there is.
-pub(super) fn unsatisfiable(length: usize) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-    let length = HeaderValue::try_from(format!("bytes */{length}")).ok();
-    response.headers_mut().extend(length.map(|length| (CONTENT_RANGE, length)));
-    response
+/// `Content-Range` where no part was found: the length that there is.
+pub(super) fn unsatisfied(length: usize) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("bytes */{length}")).ok()
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
         database.migrate().await;
         let certificates = Certificates::new(&config, database.clone())?;
         let router =
-            service::http::router(Site::new(&config, database.clone()).with_certificates(certificates));
+            service::http::secure(Site::new(&config, database.clone()).with_certificates(certificates));
         let mut otto = Visitor::registered(&router, "otto").await?;
         let page = otto.get("/status").await?.expect(StatusCode::OK)?.says("an authority (ACME)")?;
         page.says("www.foobar.com, foobar.com")?.says("nobody yet")?.says("Replace and revoke it")?;

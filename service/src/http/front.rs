@@ -1,0 +1,180 @@
+//! What every request passes between the sockets and a route: a name and the checks of its head, and on the way back an error
+//! page, compression, the security headers, a log line and a place in the figures.
+//!
+//! Plain functions one after the other and no stack of middleware: ten boxed layers took three quarters of a small answer's
+//! instructions. Invariant: whatever a client sends, it gets an answer that says why, with the security headers and a request
+//! id.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, MatchedPath};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use edge::{Answer, Answers, Peer};
+use http::{Request, StatusCode};
+use tower::{Service, ServiceExt as _};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use super::assets::Files;
+use super::observe::Visit;
+use super::{Site, compress, csrf, error, headers, host, methods, redirect};
+
+/// Everything that answers on one listener. Cloning counts one reference.
+#[derive(Clone, Debug)]
+pub struct Front(Arc<Behind>);
+
+#[derive(Debug)]
+struct Behind {
+    site: Site,
+    /// What is answered without waiting.
+    quick: Quick,
+    router: Router,
+}
+
+#[derive(Debug)]
+enum Quick {
+    /// Everything that has no route moves to HTTPS.
+    Moved(redirect::Moved),
+    /// The static files.
+    Files(Files),
+}
+
+impl Front {
+    /// In front of the HTTPS site's routes.
+    pub(super) fn secure(site: Site, routes: Router<Site>) -> Self {
+        let passed = (
+            from_fn(named),
+            CatchPanicLayer::custom(error::panicked),
+            csrf::layer(),
+            DefaultBodyLimit::max(site.shared.body_bytes),
+        );
+        let router = routes
+            .fallback(methods::nowhere)
+            .method_not_allowed_fallback(methods::refuse)
+            .layer(passed)
+            .with_state(site.clone());
+        Self(Arc::new(Behind { site, quick: Quick::Files(Files::new()), router }))
+    }
+
+    /// In front of the few routes of the plain HTTP listener.
+    pub(super) fn plain(site: Site, routes: Router<Site>) -> Self {
+        let router = routes.layer(from_fn(named)).with_state(site.clone());
+        let quick = Quick::Moved(redirect::Moved::new());
+        Self(Arc::new(Behind { site, quick, router }))
+    }
+}
+
+impl Answers for Front {
+    fn answer(&self, mut request: Request<Body>, peer: Peer) -> Answer {
+        let visit = Visit::begin(&request);
+        match self.0.at_once(&request) {
+            Some((route, response)) if !error::is_refusal(&response) => {
+                Answer::Made(visit.end(&self.0.site, route, response))
+            }
+            made => {
+                request.extensions_mut().insert(peer);
+                Answer::Awaited(Box::pin(Arc::clone(&self.0).answer(visit, request, made)))
+            }
+        }
+    }
+}
+
+/// For tests without sockets: a request of nobody's in particular.
+impl Service<Request<Body>> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        self.answer(request, Peer::default())
+    }
+}
+
+impl Behind {
+    /// An answer that needs no router, and what it is called in the figures; `None` where a route is to be looked for.
+    fn at_once(&self, request: &Request<Body>) -> Option<(&'static str, Response)> {
+        match &self.quick {
+            // An authority asks by any of the certificate's names.
+            Quick::Moved(_) if redirect::has_route(request.uri().path()) => None,
+            Quick::Moved(moved) => Some((
+                UNKNOWN,
+                host::refusal(&self.site, request).unwrap_or_else(|| moved.answer(&self.site, request.uri())),
+            )),
+            Quick::Files(files) => match host::refusal(&self.site, request) {
+                Some(refusal) => Some((UNKNOWN, refusal)),
+                None => files.answer(request),
+            },
+        }
+    }
+
+    /// What is to be waited for: a route's answer, and what is made of it.
+    async fn answer(
+        self: Arc<Self>,
+        visit: Visit,
+        request: Request<Body>,
+        made: Option<(&'static str, Response)>,
+    ) -> Response {
+        let span = visit.span();
+        async move {
+            let (program, wanted) = (error::is_program(&request), compress::Wanted::by(&request));
+            let (route, response) = match made {
+                Some((route, response)) => (Route::Quick(route), response),
+                None => self.routed(request).await,
+            };
+            let response = error::explained(response, visit.id(), program);
+            let mut response = compress::compress(response, wanted).await;
+            headers::secure(response.headers_mut());
+            visit.end(&self.site, route.as_str(), response)
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// The answer of a route, if it comes in time.
+    async fn routed(&self, request: Request<Body>) -> (Route, Response) {
+        let answer = db::for_request(self.router.clone().oneshot(request));
+        let response = match tokio::time::timeout(self.site.shared.request, answer).await {
+            Ok(Ok(response)) => response,
+            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        };
+        let matched = response.extensions().get::<MatchedPath>().cloned();
+        (matched.map_or(Route::Quick(UNKNOWN), Route::Matched), response)
+    }
+}
+
+/// In the place of a route where none was looked for, or none was found.
+const UNKNOWN: &str = "";
+
+/// What an answer is called in the figures: never a client's own word.
+enum Route {
+    Quick(&'static str),
+    Matched(MatchedPath),
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Quick(route) => route,
+            Self::Matched(path) => path.as_str(),
+        }
+    }
+}
+
+/// Tells by which route an answer came.
+async fn named(request: Request<Body>, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
