@@ -5,6 +5,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+/// What a request is called, in its answer and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// - CSP: styles, images and scripts of our own, nothing inline, forms and requests to ourselves; nobody frames us.
 /// - HSTS: two years, as the browsers' preload list asks.
 /// - The rest: no sniffing, no referrer to other sites, no shared window, no reading across sites, no devices.
@@ -35,9 +38,10 @@ pub(super) fn secure(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers alone, for an answer that is made at once.
+/// The headers of an answer that is made at once, with a place for the request's id: a copy that grows is copied twice.
 pub(super) fn always() -> HeaderMap {
     let mut headers = HeaderMap::new();
     secure(&mut headers);
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
     headers
 }

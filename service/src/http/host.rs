@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 
 use super::error::Error;
 use super::{Site, headers, health, redirect};
@@ -38,14 +38,15 @@ fn head_bytes(headers: &HeaderMap) -> usize {
 /// HTTP/2 sends the host in the target (`:authority`), HTTP/1.1 in a header; when both are there they must agree.
 fn is_for(request: &Request<Body>, host: &str) -> bool {
     let mut headers = request.headers().get_all(HOST).iter();
-    let header = headers.next().map(|value| value.to_str().unwrap_or_default());
-    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    let header = headers.next().map(HeaderValue::as_bytes);
+    let target = request.uri().authority().map(|target| target.as_str().as_bytes());
     let mut named = [header, target].into_iter().flatten().peekable();
-    headers.next().is_none() && named.peek().is_some() && named.all(|named| is_named(named, host))
+    headers.next().is_none() && named.peek().is_some() && named.all(|named| is_named(named, host.as_bytes()))
 }
 
 /// Names are compared without regard to case (RFC 9110, 4.2.3). Any port will do: it may be forwarded.
-fn is_named(named: &str, host: &str) -> bool {
-    let (name, port) = named.split_once(':').unwrap_or((named, ""));
-    name.eq_ignore_ascii_case(host) && port.bytes().all(|byte| byte.is_ascii_digit())
+fn is_named(named: &[u8], host: &[u8]) -> bool {
+    let Some((name, port)) = named.split_at_checked(host.len()) else { return false };
+    let is_port = |port: &[u8]| port.first() == Some(&b':') && port[1..].iter().all(u8::is_ascii_digit);
+    name.eq_ignore_ascii_case(host) && (port.is_empty() || is_port(port))
 }

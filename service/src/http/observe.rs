@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request};
 use hyper::body::Body as _;
 use tracing::Span;
 
+use super::headers::REQUEST_ID;
 use super::{Site, health};
 use crate::log::{self, Answered};
-
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Tells requests apart: eight hex digits of this start of the program, eight of a counter.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,7 @@ impl Visit {
             operations.sample(site.database.busy());
         }
         if let Ok(value) = HeaderValue::from_bytes(&self.id.0) {
-            response.headers_mut().insert(HEADER, value);
+            response.headers_mut().insert(REQUEST_ID, value);
         }
         response
     }

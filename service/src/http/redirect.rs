@@ -29,7 +29,9 @@ pub(super) struct Moved {
 
 impl Moved {
     pub(super) fn new() -> Self {
-        Self { headers: headers::always() }
+        let mut headers = headers::always();
+        headers.insert(LOCATION, HeaderValue::from_static(""));
+        Self { headers }
     }
 
     /// To the same address over HTTPS.

@@ -8,6 +8,9 @@ use std::time::SystemTime;
 use super::line::escaped;
 use super::{lines, stamp};
 
+/// Most lines are shorter.
+const USUAL_BYTES: usize = 320;
+
 /// What is said of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'a> {
@@ -34,6 +37,7 @@ pub fn answered(answer: &Answered<'_>) {
 
 impl Answered<'_> {
     fn write(&self, now: SystemTime, out: &mut Vec<u8>) {
+        out.reserve(USUAL_BYTES);
         out.extend_from_slice(b"{\"timestamp\":\"");
         out.extend_from_slice(&stamp::stamp(now));
         out.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"answered\",\"method\":\"");
