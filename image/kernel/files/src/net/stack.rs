@@ -167,6 +167,7 @@ impl Stack {
         self.connections.flush(&mut self.link, &mut self.listeners);
         self.link.nic.publish();
         crate::console::keep_pace(now);
+        crate::platform::emulator::refresh(now);
     }
 
     /// Sends what system calls queued, without looking for more.

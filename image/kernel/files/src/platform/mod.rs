@@ -7,6 +7,7 @@
 
 pub(crate) mod button;
 pub(crate) mod crash;
+pub(crate) mod emulator;
 mod facts;
 mod file;
 mod fixed;
