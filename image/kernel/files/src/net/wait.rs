@@ -8,6 +8,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use hermit_sync::without_interrupts;
+
 use super::stack;
 use crate::arch::core_local::{core_id, core_scheduler};
 use crate::arch::{interrupts, processor};
@@ -71,10 +73,12 @@ pub(crate) fn pause(seen: u32, deadline: Option<u64>) {
 fn looks_around(seen: u32, deadline: Option<u64>) -> bool {
     let end = now() + LOOK_US;
     loop {
-        for _ in 0..LOOKS_PER_HINT {
-            if events() != seen || others_are_ready() || stack::has_frames() {
-                return true;
-            }
+        // Off for all looks together: each lock would turn them off and on again.
+        let has_news = without_interrupts(|| {
+            (0..LOOKS_PER_HINT).any(|_| events() != seen || others_are_ready() || stack::has_frames())
+        });
+        if has_news {
+            return true;
         }
         let now = now();
         if deadline.is_some_and(|deadline| deadline <= now) {
