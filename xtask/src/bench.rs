@@ -4,8 +4,11 @@
 //! measured in turns, so that a busy moment of the host hits all of them.
 use std::path::PathBuf;
 
+use ::image::Layout;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+
+use crate::lock;
 
 mod boot;
 mod figures;
@@ -36,6 +39,9 @@ pub(crate) fn php() -> Result<PathBuf> {
 
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
+        // What goes on within a namespace is the same benchmark: its outer part has the lock.
+        let is_inner = matches!(&self.what, What::Net(net) if net.is_inside());
+        let _lock = (!is_inner).then(|| lock::bench(&Layout::here()?)).transpose()?;
         match &self.what {
             What::Boot(boots) => boots.run(),
             What::Net(net) => net.run(),

@@ -35,20 +35,25 @@ pub(crate) fn build(layout: &Layout) -> Result<Lock> {
 
 /// The right to start and stop the stack of this checkout.
 pub(crate) fn stack(layout: &Layout) -> Result<Lock> {
-    let path = layout.target().join("stack.lock");
-    let file = open(&path)?;
-    if !try_lock(&file, &path)? {
-        bail!("{} starts or stops the stack of this checkout: wait until it is done", holder(&path));
-    }
-    held(file, &path)
+    or_refuse(layout, "stack.lock", "starts or stops the stack of")
 }
 
 /// The right to move records and machines.
 pub(crate) fn release(layout: &Layout) -> Result<Lock> {
-    let path = layout.target().join("release.lock");
+    or_refuse(layout, "release.lock", "releases from")
+}
+
+/// The right to measure: two that measure at once measure each other, and share a folder.
+pub(crate) fn bench(layout: &Layout) -> Result<Lock> {
+    or_refuse(layout, "bench.lock", "measures in")
+}
+
+/// Held, or a refusal that says who does what meanwhile.
+fn or_refuse(layout: &Layout, name: &str, does: &str) -> Result<Lock> {
+    let path = layout.target().join(name);
     let file = open(&path)?;
     if !try_lock(&file, &path)? {
-        bail!("{} releases from this checkout: wait until it is done", holder(&path));
+        bail!("{} {does} this checkout: wait until it is done", holder(&path));
     }
     held(file, &path)
 }
@@ -111,14 +116,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_change_of_the_stack_is_refused_with_the_first_ones_process() {
+    fn a_second_one_is_refused_with_the_first_ones_process() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::below(folder.path());
-        let first = stack(&layout).unwrap();
-        let refused = stack(&layout).err().unwrap().to_string();
-        assert!(refused.contains(&format!("(process {})", process::id())), "{refused}");
-        drop(first);
-        let _second = stack(&layout).unwrap();
+        for lock in [stack, release, bench] {
+            let first = lock(&layout).unwrap();
+            let refused = lock(&layout).err().unwrap().to_string();
+            assert!(refused.contains(&format!("(process {})", process::id())), "{refused}");
+            drop(first);
+            let _second = lock(&layout).unwrap();
+        }
     }
 
     #[test]

@@ -58,6 +58,11 @@ pub(super) struct Net {
 }
 
 impl Net {
+    /// Whether this is the part within the namespace.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside
+    }
+
     pub(super) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         if !self.inside {
