@@ -69,7 +69,7 @@ impl From<Post> for Entry {
             html: xml_text(&markdown::html(&post.body)),
             published: Moment::new(post.created_at).machine(),
             updated: Moment::new(changed(&post)).machine(),
-            author: Author::new(post.author_name, post.author_display_name),
+            author: Author::new(post.author_name, post.author_display_name.map(|name| xml_text(&name))),
             title: xml_text(&post.title),
         }
     }
