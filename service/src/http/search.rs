@@ -27,9 +27,9 @@ const WORD_CHARS_MIN: usize = 3;
 /// Nor has it longer ones (innodb_ft_max_token_size).
 const WORD_CHARS_MAX: usize = 84;
 /// The index leaves these out too (INFORMATION_SCHEMA.INNODB_FT_DEFAULT_STOPWORD; those of three letters and more).
-const STOPWORDS: [&str; 17] = [
+const STOPWORDS: [&str; 18] = [
     "about", "are", "com", "for", "from", "how", "that", "the", "this", "und", "was", "what", "when",
-    "where", "who", "will", "with",
+    "where", "who", "will", "with", "www",
 ];
 
 pub(super) fn routes() -> Router<Site> {
