@@ -227,7 +227,7 @@ fn page(response: Response, id: &RequestId, program: bool) -> Response {
     parts.headers.remove(http::header::CONTENT_LENGTH);
     parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if parts.status == StatusCode::SERVICE_UNAVAILABLE {
-        parts.headers.insert(RETRY_AFTER, RETRY_AFTER_S);
+        parts.headers.entry(RETRY_AFTER).or_insert(RETRY_AFTER_S);
     }
     if program {
         let errors = parts.extensions.remove().unwrap_or_default();

@@ -107,9 +107,10 @@ impl Behind {
             Quick::Moved(_) if redirect::has_route(request.uri().path()) => None,
             Quick::Moved(moved) => Some((
                 UNKNOWN,
-                host::refusal(&self.site, request).unwrap_or_else(|| moved.answer(&self.site, request.uri())),
+                host::refusal(&self.site, request, || moved.headers())
+                    .unwrap_or_else(|| moved.answer(&self.site, request.uri())),
             )),
-            Quick::Files(files) => match host::refusal(&self.site, request) {
+            Quick::Files(files) => match host::refusal(&self.site, request, headers::always) {
                 Some(refusal) => Some((UNKNOWN, refusal)),
                 None => files.answer(request),
             },
@@ -132,7 +133,10 @@ impl Behind {
             };
             let response = error::explained(response, visit.id(), program);
             let mut response = compress::compress(response, wanted).await;
-            headers::secure(response.headers_mut());
+            match &self.quick {
+                Quick::Moved(_) => headers::plain(response.headers_mut()),
+                Quick::Files(_) => headers::secure(response.headers_mut()),
+            }
             visit.end(&self.site, route.as_str(), response)
         }
         .instrument(span)

@@ -9,9 +9,8 @@ use http::{HeaderMap, HeaderValue};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// - CSP: styles, images and scripts of our own, nothing inline, forms and requests to ourselves; nobody frames us.
-/// - HSTS: two years, as the browsers' preload list asks.
 /// - The rest: no sniffing, no referrer to other sites, no shared window, no reading across sites, no devices.
-const HEADERS: [(HeaderName, HeaderValue); 7] = [
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -19,7 +18,6 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
     ),
-    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
@@ -30,15 +28,25 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
-/// Adds the headers, which belong to every answer.
+/// Two years, as the browsers' preload list asks.
+const ALWAYS_HTTPS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// Adds the headers, which belong to every answer over TLS.
 pub(super) fn secure(headers: &mut HeaderMap) {
-    headers.reserve(HEADERS.len());
+    plain(headers);
+    headers.insert(STRICT_TRANSPORT_SECURITY, ALWAYS_HTTPS);
+}
+
+/// Adds those of an answer in the clear, where nobody may speak for HTTPS (RFC 6797, 7.2).
+pub(super) fn plain(headers: &mut HeaderMap) {
+    headers.reserve(HEADERS.len() + 1);
     for (name, value) in HEADERS {
         headers.insert(name, value);
     }
 }
 
-/// The headers of an answer that is made at once, with a place for the request's id: a copy that grows is copied twice.
+/// The headers of an answer over TLS that is made at once, with a place for the request's id: a copy that grows is copied
+/// twice.
 pub(super) fn always() -> HeaderMap {
     let mut headers = HeaderMap::new();
     secure(&mut headers);

@@ -7,12 +7,16 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::error::Error;
-use super::{Site, headers, health, redirect};
+use super::{Site, health, redirect};
 
 /// Why a request is not for this site: another host (421), an overlong address (414) or head (431), or one request too many
 /// (503). Who comes by an alias is sent to the site's own name. Health checks come from load balancers, which know only
-/// addresses: those two paths are exempt.
-pub(super) fn refusal(site: &Site, request: &Request<Body>) -> Option<Response> {
+/// addresses: those two paths are exempt. `headers` are those of an answer that is made at once.
+pub(super) fn refusal(
+    site: &Site,
+    request: &Request<Body>,
+    headers: impl FnOnce() -> HeaderMap,
+) -> Option<Response> {
     if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
         return Some(Error::UriTooLong.into_response());
     }
@@ -22,7 +26,7 @@ pub(super) fn refusal(site: &Site, request: &Request<Body>) -> Option<Response> 
     if !is_for(request, &site.shared.host) && !health::PATHS.contains(&request.uri().path()) {
         let by_alias = site.shared.aliases.iter().any(|alias| is_for(request, alias));
         return Some(if by_alias {
-            redirect::to_https(site, request.uri(), headers::always())
+            redirect::to_https(site, request.uri(), headers())
         } else {
             Error::Misdirected.into_response()
         });

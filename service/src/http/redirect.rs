@@ -8,7 +8,14 @@ use axum::routing::get;
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
+use super::error::Reason;
 use super::{Site, challenge, headers, health};
+
+/// What a visitor reads before an authority has written the first certificate.
+const NO_CERTIFICATE: &str =
+    "The site has no certificate yet, and is not shown without one. Please try again in a few seconds.";
+/// When they may try again, in seconds: an authority takes a few.
+const RETRY_AFTER_S: &str = "10";
 
 /// What has a route on this listener.
 pub(super) fn routes() -> Router<Site> {
@@ -29,24 +36,37 @@ pub(super) struct Moved {
 
 impl Moved {
     pub(super) fn new() -> Self {
-        let mut headers = headers::always();
+        let mut headers = HeaderMap::new();
+        headers::plain(&mut headers);
+        // Places for what each answer adds: a copy that grows is copied twice.
         headers.insert(LOCATION, HeaderValue::from_static(""));
+        headers.insert(headers::REQUEST_ID, HeaderValue::from_static(""));
         Self { headers }
+    }
+
+    /// The headers of every answer.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.headers.clone()
     }
 
     /// To the same address over HTTPS.
     pub(super) fn answer(&self, site: &Site, uri: &Uri) -> Response {
         if site.certificates.get().is_some_and(|certificates| !certificates.ready()) {
-            return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
+            let mut response =
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_AFTER_S)]).into_response();
+            response.extensions_mut().insert(Reason(NO_CERTIFICATE.into()));
+            return response;
         }
-        to_https(site, uri, self.headers.clone())
+        to_https(site, uri, self.headers())
     }
 }
 
 /// The same address at the site's own name, over HTTPS, with headers more. 308 keeps the method: a form that was posted here by
 /// mistake is posted again over HTTPS, not turned into a GET.
 pub(super) fn to_https(site: &Site, uri: &Uri, headers: HeaderMap) -> Response {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    // What is no path, as the `*` of `OPTIONS`, would become a part of the name.
+    let path = uri.path_and_query().map(|path| path.as_str()).filter(|path| path.starts_with('/'));
+    let path = path.unwrap_or("/");
     let location = [site.shared.base.as_str(), path].concat();
     let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) else {
         return StatusCode::BAD_REQUEST.into_response();

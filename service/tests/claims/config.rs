@@ -93,13 +93,13 @@ fn secrets_are_shown_neither_in_debug_nor_in_errors() {
 }
 
 /// The fixture with another section `[tls]`.
-fn with_tls(section: &str) -> Result<Config, String> {
+pub(crate) fn with_tls(section: &str) -> Result<Config, String> {
     let own = "[tls]\ncertificate_chain = \"chain\"\nprivate_key = \"open sesame\"\n";
     assert!(CONFIG.contains(own));
     Config::parse(&CONFIG.replacen(own, section, 1))
 }
 
-const AUTHORITY: &str = r#"
+pub(crate) const AUTHORITY: &str = r#"
 [tls]
 storage_keys = ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
 [tls.acme]

@@ -7,5 +7,6 @@ mod connection;
 mod crowd;
 mod files;
 mod fixture;
+mod plain;
 mod router;
 mod userdata;

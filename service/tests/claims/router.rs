@@ -288,16 +288,3 @@ async fn figures_are_for_the_token_only() {
     let line = r#"http_requests_total{method="GET",route="/metrics",status="404"} 4"#;
     assert!(text.lines().any(|found| found == line) && text.ends_with("# EOF\n"), "{text}");
 }
-
-#[tokio::test]
-async fn plain_http_moves_to_the_configured_host() {
-    let redirect = || service::http::plain(site());
-    let (parts, _) = send(redirect(), get("/a/b?c=d&e=%20")).await;
-    assert_eq!(parts.status, StatusCode::PERMANENT_REDIRECT);
-    assert_eq!(parts.headers["location"], "https://www.foobar.com/a/b?c=d&e=%20");
-    let (parts, _) = send(redirect(), get("//evil.example/")).await;
-    assert_eq!(parts.headers["location"], "https://www.foobar.com//evil.example/");
-    let stranger = Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap();
-    assert_eq!(send(redirect(), stranger).await.0.status, StatusCode::MISDIRECTED_REQUEST);
-    assert_eq!(send(redirect(), get("/healthz")).await.0.status, StatusCode::OK);
-}
