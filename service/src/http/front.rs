@@ -104,7 +104,9 @@ impl Behind {
     fn at_once(&self, request: &Request<Body>) -> Option<(&'static str, Response)> {
         match &self.quick {
             // An authority asks by any of the certificate's names.
-            Quick::Moved(_) if redirect::has_route(request.uri().path()) => None,
+            Quick::Moved(_) if redirect::has_route(request.uri().path()) => {
+                host::malformed(request).map(|refusal| (UNKNOWN, refusal))
+            }
             Quick::Moved(moved) => Some((
                 UNKNOWN,
                 host::refusal(&self.site, request, || moved.headers())

@@ -4,12 +4,16 @@
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Request};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, Version};
 
 use super::error::Error;
 use super::{Site, health, redirect};
 
-/// Why a request is not for this site: another host (421), an overlong address (414) or head (431), or one request too many
+/// What is no name of a host, or none, or two (RFC 9112, 3.2).
+const NO_HOST: &str = "A request names one host, in one header.";
+
+/// Why a request is not for this site: no host (400) or another one (421), an overlong address (414) or head (431), or one request too many
 /// (503). Who comes by an alias is sent to the site's own name. Health checks come from load balancers, which know only
 /// addresses: those two paths are exempt. `headers` are those of an answer that is made at once.
 pub(super) fn refusal(
@@ -23,7 +27,13 @@ pub(super) fn refusal(
     if head_bytes(request.headers()) > site.shared.head_bytes {
         return Some(Error::HeadTooLarge.into_response());
     }
-    if !is_for(request, &site.shared.host) && !health::PATHS.contains(&request.uri().path()) {
+    if !is_for(request, &site.shared.host) {
+        if let Some(refusal) = malformed(request) {
+            return Some(refusal);
+        }
+        if health::PATHS.contains(&request.uri().path()) {
+            return crowded(site);
+        }
         let by_alias = site.shared.aliases.iter().any(|alias| is_for(request, alias));
         return Some(if by_alias {
             redirect::to_https(site, request.uri(), headers())
@@ -31,6 +41,30 @@ pub(super) fn refusal(
             Error::Misdirected.into_response()
         });
     }
+    crowded(site)
+}
+
+/// Why a request is none, whoever it is for: in HTTP/1.1 it has one header `Host`, in every version at most one, and that
+/// a name.
+pub(super) fn malformed(request: &Request<Body>) -> Option<Response> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let fit = match (headers.next(), headers.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(header), None) => header.is_empty() || is_host(header.as_bytes()),
+        (Some(_), Some(_)) => false,
+    };
+    (!fit).then(|| Error::bad(NO_HOST).into_response())
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, 7.2).
+fn is_host(named: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(named) else { return false };
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or("@");
+    port.strip_prefix(':').unwrap_or(port).bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// One request too many.
+fn crowded(site: &Site) -> Option<Response> {
     (site.shared.load.requests() > site.shared.requests).then(|| Error::Busy.into_response())
 }
 
@@ -45,7 +79,9 @@ fn is_for(request: &Request<Body>, host: &str) -> bool {
     let header = headers.next().map(HeaderValue::as_bytes);
     let target = request.uri().authority().map(|target| target.as_str().as_bytes());
     let mut named = [header, target].into_iter().flatten().peekable();
-    headers.next().is_none() && named.peek().is_some() && named.all(|named| is_named(named, host.as_bytes()))
+    let told = header.is_some() || request.version() != Version::HTTP_11;
+    let is_it = |named| is_named(named, host.as_bytes());
+    told && headers.next().is_none() && named.peek().is_some() && named.all(is_it)
 }
 
 /// Names are compared without regard to case (RFC 9110, 4.2.3). Any port will do: it may be forwarded.

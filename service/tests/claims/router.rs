@@ -5,7 +5,7 @@ use std::io::Read as _;
 use axum::body::Body;
 use config::Config;
 use db::Database;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use service::assets;
 use service::http::Site;
@@ -64,14 +64,50 @@ async fn a_clients_request_id_is_not_taken_over() {
 #[tokio::test]
 async fn another_host_is_misdirected() {
     let named = |host: &str| Request::get("/").header("host", host).body(Body::empty()).unwrap();
-    for host in ["www.example.com", "foobar.com", "www.foobar.com.evil", "www.foobar.com:80x", ""] {
+    for host in ["www.example.com", "foobar.com", "www.foobar.com.evil", "127.0.0.1:443", "[::1]:443", ""] {
         assert_eq!(send(router(), named(host)).await.0.status, StatusCode::MISDIRECTED_REQUEST, "{host:?}");
     }
     for host in ["www.foobar.com", "www.foobar.com:8443", "WWW.FooBar.com"] {
         assert_eq!(send(router(), named(host)).await.0.status, StatusCode::SERVICE_UNAVAILABLE, "{host:?}");
     }
-    let none = Request::get("/").body(Body::empty()).unwrap();
-    assert_eq!(send(router(), none).await.0.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+/// RFC 9112, 3.2. HTTP/2 names it in the target, and HTTP/1.0 need not.
+#[tokio::test]
+async fn a_request_without_a_host_or_with_two_is_no_request() {
+    let asked = |version: Version, target: &str, hosts: &[&str]| {
+        let mut request = Request::get(target).version(version).body(Body::empty()).unwrap();
+        for host in hosts {
+            request.headers_mut().append("host", HeaderValue::from_bytes(host.as_bytes()).unwrap());
+        }
+        request
+    };
+    let whole = "https://www.foobar.com/no/such/page";
+    for target in ["/no/such/page", whole, "/healthz", "/static/none"] {
+        for hosts in [
+            &[][..],
+            &["www.foobar.com", "www.foobar.com"],
+            &["www.foobar.com", "evil.example"],
+            &["www.foobar.com:80x"],
+            &["someone@www.foobar.com"],
+            &["www foobar com"],
+            &["www.foobar.com/"],
+            &["ü"],
+        ] {
+            for front in [router(), service::http::plain(site())] {
+                let (parts, page) = send(front, asked(Version::HTTP_11, target, hosts)).await;
+                assert_eq!(parts.status, StatusCode::BAD_REQUEST, "{target} {hosts:?}");
+                assert!(page.contains("A request names one host"), "{page}");
+            }
+        }
+    }
+    for (version, target, status) in [
+        (Version::HTTP_2, whole, StatusCode::NOT_FOUND),
+        (Version::HTTP_10, "/", StatusCode::MISDIRECTED_REQUEST),
+        (Version::HTTP_10, "/healthz", StatusCode::OK),
+    ] {
+        assert_eq!(send(router(), asked(version, target, &[])).await.0.status, status, "{target}");
+    }
 }
 
 #[tokio::test]
@@ -247,9 +283,9 @@ async fn a_page_is_compressed_for_strangers_only() {
     let page = |accepted: &str, more: Option<(&'static str, &'static str)>| {
         let mut request = get("/register");
         request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
-        request.headers_mut().extend(more.map(|(name, value)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        }));
+        request.headers_mut().extend(
+            more.map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))),
+        );
         router().oneshot(request)
     };
     let encoding = |response: &axum::response::Response| response.headers().get("content-encoding").cloned();
