@@ -1,13 +1,19 @@
 //! `cargo xtask check`: what every change passes before it is committed: format, lints, fast tests.
 //!
-//! It boots nothing and starts no database. Invariant: it changes no file of the checkout.
+//! It boots nothing, and starts a database only for queries or tables that have changed. Invariant: it changes no file of
+//! the checkout unless it is asked to.
 use ::image::Layout;
 use anyhow::Result;
 use clap::Args;
 use xshell::{Shell, cmd};
 
+use crate::build::Packages;
 use crate::nested::cargo;
 use crate::preflight::{self, Purpose};
+
+mod queries;
+
+pub(crate) use queries::Found;
 
 /// The loader's workspace: its pure parts are judged on this host, its machine code by the boots of `test`.
 const LOADER: &str = "image/boot/Cargo.toml";
@@ -15,24 +21,37 @@ const LOADER: &str = "image/boot/Cargo.toml";
 /// Check format and lints and run the fast tests: before every commit
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    /// First write the descriptions of the site's queries anew (service/db/.sqlx), after a change of a query or a migration
+    #[arg(long)]
+    write_queries: bool,
     #[command(flatten)]
     preflight: preflight::Flags,
+    #[command(flatten)]
+    packages: Packages,
 }
 
 impl Check {
     pub(crate) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         preflight::check(&layout, &[Purpose::Judge], self.preflight)?;
-        check(&layout)
+        let found = if self.write_queries { Found::Write } else { Found::Refuse };
+        check(&layout, found, self.packages, self.preflight)
     }
 }
 
 /// All checks, the quickest first.
-pub(crate) fn check(layout: &Layout) -> Result<()> {
+pub(crate) fn check(
+    layout: &Layout,
+    found: Found,
+    packages: Packages,
+    flags: preflight::Flags,
+) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(layout.root());
     cargo(&shell, &["fmt", "--all", "--check"]).run()?;
     cargo(&shell, &["fmt", "--all", "--check", "--manifest-path", LOADER]).run()?;
+    // Without it the next two would fail for a new query, and not say why.
+    queries::prove(layout, found, packages.policy(), flags)?;
     cargo(&shell, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()?;
     cargo(&shell, &["test", "--workspace"]).run()?;
     loader(layout, &shell)?;

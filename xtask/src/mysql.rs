@@ -39,13 +39,36 @@ impl Mysql {
         Self::start_at(layout, policy, site, folder, (Ipv4Addr::LOCALHOST, port))
     }
 
+    /// The same with statements that MySQL runs first, as the user who may do everything.
+    pub(crate) fn start_with(
+        layout: &Layout,
+        policy: Policy,
+        site: &Site,
+        folder: &Path,
+        port: u16,
+        statements: &str,
+    ) -> Result<Self> {
+        Self::launch(layout, policy, site, folder, (Ipv4Addr::LOCALHOST, port), statements)
+    }
+
     /// The same at another address of this host: only within a network namespace that nobody else reaches.
     pub(crate) fn start_at(
         layout: &Layout,
         policy: Policy,
         site: &Site,
         folder: &Path,
+        place: (Ipv4Addr, u16),
+    ) -> Result<Self> {
+        Self::launch(layout, policy, site, folder, place, "")
+    }
+
+    fn launch(
+        layout: &Layout,
+        policy: Policy,
+        site: &Site,
+        folder: &Path,
         (address, port): (Ipv4Addr, u16),
+        statements: &str,
     ) -> Result<Self> {
         let mysqld = prepare(layout, policy)?;
         let step = progress::start("MySQL on this host");
@@ -54,7 +77,7 @@ impl Mysql {
         }
         let certificates = write_identity(site, folder)?;
         let log = folder.join("mysqld.log");
-        let mut command = mysqld.serve(folder, port, site.password(), &certificates)?;
+        let mut command = mysqld.serve(folder, port, site.password(), &certificates, statements)?;
         let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         // The last one counts.
         command.arg(format!("--bind-address={address}"));

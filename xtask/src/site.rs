@@ -92,6 +92,11 @@ impl Site {
         Ok(self.authority.issue(&["localhost", "127.0.0.1", HOST_FROM_GUEST], MAX_DAYS)?)
     }
 
+    /// A fresh certificate that the database accepts a client by.
+    pub(crate) fn client_identity(&self) -> Result<Issued> {
+        Ok(self.authority.issue(&[&self.host], MAX_DAYS)?)
+    }
+
     /// The configuration file of the service (its reference is `service/config/src/lib.rs`).
     pub(crate) fn config(&self, places: &Places<'_>) -> Result<Vec<u8>> {
         let issued = self.authority.issue(&[&self.host], MAX_DAYS)?;
@@ -116,7 +121,7 @@ impl Site {
 
     /// Both ends show a certificate of the same CA.
     fn database<'a>(&'a self, host: &'a str, port: u16) -> Result<Database<'a>> {
-        let shown = self.authority.issue(&[&self.host], MAX_DAYS)?;
+        let shown = self.client_identity()?;
         Ok(Database {
             host,
             port,

@@ -60,7 +60,7 @@ impl Test {
             &[Purpose::Judge, Purpose::Build, Purpose::Boot, Purpose::Browse, Purpose::Wire],
             self.preflight,
         )?;
-        check::check(&layout)?;
+        check::check(&layout, check::Found::Refuse, self.packages, self.preflight)?;
         let nameservers =
             ["test", "--package", "xtask", "--features", "nameserver-tests", "--bin", "xtask", "--"];
         cargo(&shell, &nameservers).args(["dns::tests", "cert::order_tests"]).run()?;

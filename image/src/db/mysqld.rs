@@ -78,7 +78,7 @@ impl Mysqld {
     }
 
     /// The server on `127.0.0.1:port` over the data that [`Self::fresh_data`] laid out in `folder`. It has user and
-    /// database `site` with `password`, prints `ready for connections` on its standard error when it accepts logins,
+    /// database `site` with `password`, runs `statements` as the user who may do everything, prints `ready for connections` on its standard error when it accepts logins,
     /// and shuts down cleanly on SIGTERM.
     ///
     /// # Errors
@@ -89,9 +89,10 @@ impl Mysqld {
         port: u16,
         password: &str,
         certificates: &Certificates,
+        statements: &str,
     ) -> Result<Command> {
         let accounts = folder.join("accounts.sql");
-        write_private(&accounts, &accounts_sql(password)?)?;
+        write_private(&accounts, &(accounts_sql(password)? + statements))?;
         let mut command = self.command(folder, &folder.join("data"));
         command
             .arg(option("init-file", &accounts))
