@@ -165,6 +165,18 @@ fn nothing_sleeps_is_ignored_or_is_left_for_later() {
     });
 }
 
+#[test]
+fn every_query_of_the_site_is_checked_when_it_is_compiled() {
+    // The migrations are what the tables are made by, and the seed has no request's limits.
+    const OTHERS: [&str; 2] = ["service/db/src/migrations.rs", "service/src/seed.rs"];
+    let plain = ["query(", "query_as(", "query_scalar(", "raw_sql(", "QueryBuilder"];
+    offenders("has a query that nothing checks: use `sqlx::query!` and its like", |path, text| {
+        ["service/db/src/", "service/src/"].iter().any(|room| path.starts_with(room))
+            && !OTHERS.contains(&path)
+            && plain.iter().any(|word| text.contains(&format!("sqlx::{word}")))
+    });
+}
+
 fn offenders(fault: &str, is_bad: impl Fn(&str, &str) -> bool) {
     let bad: Vec<String> = sources()
         .into_iter()

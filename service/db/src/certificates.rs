@@ -2,12 +2,10 @@
 //!
 //! Secrets pass through here sealed. Invariant: a certificate is written only by who holds the host's lease.
 
-use sqlx::FromRow;
-
 use crate::{Database, Error};
 
 /// A certificate chain and its sealed key.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Certificate {
     /// Ascending in the order of issue: the newest counts.
     pub id: u64,
@@ -22,7 +20,7 @@ pub struct Certificate {
 }
 
 /// An account at an authority.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Its address there; `None` before it was made.
     pub url: Option<String>,
@@ -33,7 +31,7 @@ pub struct Account {
 }
 
 /// An order that was begun.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// The authority's directory.
     pub authority: String,
@@ -46,7 +44,7 @@ pub struct Order {
 }
 
 /// What proves a name.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct Challenge {
     /// What the authority asks by.
     pub token: String,
@@ -65,9 +63,19 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn certificate_generation(&self, host: &str) -> Result<(i64, u64), Error> {
-        let text = "SELECT CAST(UNIX_TIMESTAMP() AS SIGNED), CAST(COALESCE(MAX(id), 0) AS UNSIGNED) FROM certificates \
-                    WHERE host = ?";
-        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_one(pool).await).await
+        let row = self
+            .ask(async |pool| {
+                sqlx::query!(
+                    r#"SELECT CAST(UNIX_TIMESTAMP() AS SIGNED) AS "now_s!",
+                         CAST(COALESCE(MAX(id), 0) AS UNSIGNED) AS "newest!: u64"
+                       FROM certificates WHERE host = ?"#,
+                    host
+                )
+                .fetch_one(pool)
+                .await
+            })
+            .await?;
+        Ok((row.now_s, row.newest))
     }
 
     /// The newest certificate for a host.
@@ -75,10 +83,18 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn newest_certificate(&self, host: &str) -> Result<Option<Certificate>, Error> {
-        let text = "SELECT id, authority, chain, sealed_key, \
-                    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) AS SIGNED) AS created_s \
-                    FROM certificates WHERE host = ? ORDER BY id DESC LIMIT 1";
-        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Certificate,
+                r#"SELECT id, authority, chain, sealed_key,
+                     CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) AS SIGNED) AS "created_s!"
+                   FROM certificates WHERE host = ? ORDER BY id DESC LIMIT 1"#,
+                host
+            )
+            .fetch_optional(pool)
+            .await
+        })
+        .await
     }
 
     /// Stores a certificate and forgets its order, if `holder` still has the lease; `false` if not.
@@ -93,15 +109,22 @@ impl Database {
         chain: &str,
         sealed_key: &[u8],
     ) -> Result<bool, Error> {
-        // One statement reads the lease and writes the row: no other machine comes between.
-        let text = "INSERT INTO certificates (host, authority, chain, sealed_key) SELECT ?, ?, ?, ? FROM renewals \
-                    WHERE host = ? AND holder = ?";
         let stored = self
             .ask(async |pool| {
                 let mut transaction = pool.begin().await?;
-                let insert = sqlx::query(text).bind(host).bind(authority).bind(chain).bind(sealed_key);
-                let rows = insert.bind(host).bind(holder).execute(&mut *transaction).await?.rows_affected();
-                let forget = sqlx::query("DELETE FROM acme_orders WHERE host = ?").bind(host);
+                // One statement reads the lease and writes the row: no other machine comes between.
+                let insert = sqlx::query!(
+                    "INSERT INTO certificates (host, authority, chain, sealed_key)
+                     SELECT ?, ?, ?, ? FROM renewals WHERE host = ? AND holder = ?",
+                    host,
+                    authority,
+                    chain,
+                    sealed_key,
+                    host,
+                    holder
+                );
+                let rows = insert.execute(&mut *transaction).await?.rows_affected();
+                let forget = sqlx::query!("DELETE FROM acme_orders WHERE host = ?", host);
                 if rows == 1 {
                     forget.execute(&mut *transaction).await?;
                 }
@@ -117,8 +140,16 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn acme_account(&self, authority: &str) -> Result<Option<Account>, Error> {
-        let text = "SELECT url, sealed_key, next_sealed_key FROM acme_accounts WHERE authority = ?";
-        self.ask(async |pool| sqlx::query_as(text).bind(authority).fetch_optional(pool).await).await
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Account,
+                "SELECT url, sealed_key, next_sealed_key FROM acme_accounts WHERE authority = ?",
+                authority
+            )
+            .fetch_optional(pool)
+            .await
+        })
+        .await
     }
 
     /// Keeps a new account's key, unless there is one. The one that counts is read afterwards.
@@ -126,9 +157,17 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn add_acme_account(&self, authority: &str, sealed_key: &[u8]) -> Result<(), Error> {
-        let text = "INSERT IGNORE INTO acme_accounts (authority, sealed_key) VALUES (?, ?)";
-        self.ask(async |pool| sqlx::query(text).bind(authority).bind(sealed_key).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!(
+                "INSERT IGNORE INTO acme_accounts (authority, sealed_key) VALUES (?, ?)",
+                authority,
+                sealed_key
+            )
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .await
     }
 
     /// Notes under which address the authority knows the account; `None`: not any more.
@@ -136,9 +175,13 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn set_acme_account_url(&self, authority: &str, url: Option<&str>) -> Result<(), Error> {
-        let text = "UPDATE acme_accounts SET url = ? WHERE authority = ?";
-        self.ask(async |pool| sqlx::query(text).bind(url).bind(authority).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!("UPDATE acme_accounts SET url = ? WHERE authority = ?", url, authority)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+        .await
     }
 
     /// Keeps the key that is to replace the account's; `None`: there is none.
@@ -146,9 +189,17 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn set_next_account_key(&self, authority: &str, sealed: Option<&[u8]>) -> Result<(), Error> {
-        let text = "UPDATE acme_accounts SET next_sealed_key = ? WHERE authority = ?";
-        self.ask(async |pool| sqlx::query(text).bind(sealed).bind(authority).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!(
+                "UPDATE acme_accounts SET next_sealed_key = ? WHERE authority = ?",
+                sealed,
+                authority
+            )
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .await
     }
 
     /// The key that was to replace the account's has done so.
@@ -156,10 +207,17 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn take_next_account_key(&self, authority: &str) -> Result<(), Error> {
-        let text = "UPDATE acme_accounts SET sealed_key = next_sealed_key, next_sealed_key = NULL \
-                    WHERE authority = ? AND next_sealed_key IS NOT NULL";
-        self.ask(async |pool| sqlx::query(text).bind(authority).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!(
+                "UPDATE acme_accounts SET sealed_key = next_sealed_key, next_sealed_key = NULL
+                 WHERE authority = ? AND next_sealed_key IS NOT NULL",
+                authority
+            )
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .await
     }
 
     /// The order that was begun for a host.
@@ -167,8 +225,16 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn acme_order(&self, host: &str) -> Result<Option<Order>, Error> {
-        let text = "SELECT authority, url, names, sealed_key FROM acme_orders WHERE host = ?";
-        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Order,
+                "SELECT authority, url, names, sealed_key FROM acme_orders WHERE host = ?",
+                host
+            )
+            .fetch_optional(pool)
+            .await
+        })
+        .await
     }
 
     /// Keeps an order, in place of another.
@@ -176,14 +242,20 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn set_acme_order(&self, host: &str, order: &Order) -> Result<(), Error> {
-        let text =
-            "REPLACE INTO acme_orders (host, authority, url, names, sealed_key) VALUES (?, ?, ?, ?, ?)";
         self.ask(async |pool| {
-            let insert = sqlx::query(text).bind(host).bind(&order.authority).bind(&order.url);
-            insert.bind(&order.names).bind(&order.sealed_key).execute(pool).await
+            sqlx::query!(
+                "REPLACE INTO acme_orders (host, authority, url, names, sealed_key) VALUES (?, ?, ?, ?, ?)",
+                host,
+                order.authority,
+                order.url,
+                order.names,
+                order.sealed_key
+            )
+            .execute(pool)
+            .await
+            .map(drop)
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Forgets the order of a host.
@@ -191,9 +263,10 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn forget_acme_order(&self, host: &str) -> Result<(), Error> {
-        let text = "DELETE FROM acme_orders WHERE host = ?";
-        self.ask(async |pool| sqlx::query(text).bind(host).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!("DELETE FROM acme_orders WHERE host = ?", host).execute(pool).await.map(drop)
+        })
+        .await
     }
 
     /// Every answer that machines may have to give now.
@@ -201,9 +274,17 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn acme_challenges(&self) -> Result<Vec<Challenge>, Error> {
-        let text =
-            "SELECT token, name, key_authorization FROM acme_challenges ORDER BY created_at DESC LIMIT ?";
-        self.ask(async |pool| sqlx::query_as(text).bind(CHALLENGES_MAX).fetch_all(pool).await).await
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Challenge,
+                "SELECT token, name, key_authorization FROM acme_challenges
+                 ORDER BY created_at DESC LIMIT ?",
+                CHALLENGES_MAX
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .await
     }
 
     /// Lays out the answer to a challenge.
@@ -211,13 +292,19 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn add_acme_challenge(&self, host: &str, challenge: &Challenge) -> Result<(), Error> {
-        let text = "REPLACE INTO acme_challenges (token, host, name, key_authorization) VALUES (?, ?, ?, ?)";
         self.ask(async |pool| {
-            let insert = sqlx::query(text).bind(&challenge.token).bind(host).bind(&challenge.name);
-            insert.bind(&challenge.key_authorization).execute(pool).await
+            sqlx::query!(
+                "REPLACE INTO acme_challenges (token, host, name, key_authorization) VALUES (?, ?, ?, ?)",
+                challenge.token,
+                host,
+                challenge.name,
+                challenge.key_authorization
+            )
+            .execute(pool)
+            .await
+            .map(drop)
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Takes away the answers of a host's orders.
@@ -225,8 +312,9 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn forget_acme_challenges(&self, host: &str) -> Result<(), Error> {
-        let text = "DELETE FROM acme_challenges WHERE host = ?";
-        self.ask(async |pool| sqlx::query(text).bind(host).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!("DELETE FROM acme_challenges WHERE host = ?", host).execute(pool).await.map(drop)
+        })
+        .await
     }
 }

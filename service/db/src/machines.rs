@@ -51,11 +51,13 @@ impl Database {
     /// Takes this machine's word back: it serves nobody any more.
     pub async fn leave(&self) {
         let id = self.machine.swap(0, Ordering::AcqRel);
-        let delete = "DELETE FROM machines WHERE id = ?";
         if id == 0 {
             return;
         }
-        if let Err(error) = self.ask(async |pool| sqlx::query(delete).bind(id).execute(pool).await).await {
+        let left = self
+            .ask(async |pool| sqlx::query!("DELETE FROM machines WHERE id = ?", id).execute(pool).await)
+            .await;
+        if let Err(error) = left {
             tracing::debug!(
                 error = &error as &dyn StdError,
                 "the others will notice within two minutes that this machine is gone"
@@ -65,11 +67,19 @@ impl Database {
 
     /// Who was taken to be gone while it was cut off joins again, or finds that it cannot.
     async fn beat(&self) -> Result<(), Error> {
-        let update = "UPDATE machines SET seen_at = UTC_TIMESTAMP(6) WHERE id = ? \
-                      AND seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND";
         let id = self.machine.load(Ordering::Acquire);
-        let done =
-            self.ask(async |pool| sqlx::query(update).bind(id).bind(GONE_S).execute(pool).await).await?;
+        let done = self
+            .ask(async |pool| {
+                sqlx::query!(
+                    "UPDATE machines SET seen_at = UTC_TIMESTAMP(6)
+                     WHERE id = ? AND seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND",
+                    id,
+                    GONE_S
+                )
+                .execute(pool)
+                .await
+            })
+            .await?;
         if done.rows_affected() > 0 {
             return Ok(());
         }
@@ -126,15 +136,19 @@ fn since(contraction: &Migration) -> Result<i64, MigrateError> {
 /// Raises the floor unless a machine stands below; says whether it has.
 async fn raise(connection: &mut MySqlConnection, floor: i64) -> Result<bool, sqlx::Error> {
     let mut work = connection.begin().await?;
-    sqlx::query("SELECT knows FROM schema_floor FOR UPDATE").execute(&mut *work).await?;
-    let below =
-        "SELECT COUNT(*) FROM machines WHERE knows < ? AND seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND";
-    let below: i64 = sqlx::query_scalar(below).bind(floor).bind(GONE_S).fetch_one(&mut *work).await?;
+    sqlx::query!("SELECT knows FROM schema_floor FOR UPDATE").fetch_one(&mut *work).await?;
+    let below = sqlx::query_scalar!(
+        r#"SELECT COUNT(*) AS "below!" FROM machines
+           WHERE knows < ? AND seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND"#,
+        floor,
+        GONE_S
+    );
+    let below = below.fetch_one(&mut *work).await?;
     if below == 0 {
-        let raise = "UPDATE schema_floor SET knows = GREATEST(knows, ?)";
-        sqlx::query(raise).bind(floor).execute(&mut *work).await?;
-        let forget = "DELETE FROM machines WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY";
-        sqlx::query(forget).execute(&mut *work).await?;
+        sqlx::query!("UPDATE schema_floor SET knows = GREATEST(knows, ?)", floor).execute(&mut *work).await?;
+        sqlx::query!("DELETE FROM machines WHERE seen_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY")
+            .execute(&mut *work)
+            .await?;
     }
     work.commit().await?;
     Ok(below == 0)
@@ -143,13 +157,12 @@ async fn raise(connection: &mut MySqlConnection, floor: i64) -> Result<bool, sql
 /// Writes down a machine that knows this migration, and gives its number.
 pub(super) async fn join(connection: &mut MySqlConnection, knows: i64) -> Result<u64, Refusal> {
     let mut work = connection.begin().await?;
-    let floor: i64 =
-        sqlx::query_scalar("SELECT knows FROM schema_floor FOR SHARE").fetch_one(&mut *work).await?;
+    let floor = sqlx::query_scalar!("SELECT knows FROM schema_floor FOR SHARE").fetch_one(&mut *work).await?;
     if knows < floor {
         return Err(Refusal::TooOld { knows, floor });
     }
-    let insert = "INSERT INTO machines (knows, seen_at) VALUES (?, UTC_TIMESTAMP(6))";
-    let id = sqlx::query(insert).bind(knows).execute(&mut *work).await?.last_insert_id();
+    let insert = sqlx::query!("INSERT INTO machines (knows, seen_at) VALUES (?, UTC_TIMESTAMP(6))", knows);
+    let id = insert.execute(&mut *work).await?.last_insert_id();
     work.commit().await?;
     Ok(id)
 }

@@ -4,12 +4,10 @@
 //! which may be hours, but a lease for seconds. Times are the database's own, so machines need not agree on theirs.
 //! Invariant: of all machines, at most one holds a host's lease.
 
-use sqlx::FromRow;
-
 use crate::{Database, Error};
 
 /// How things stand with a host's certificate.
-#[derive(Clone, Debug, Default, FromRow, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renewal {
     /// Attempts that failed since the last that did not.
     pub failures: u32,
@@ -59,19 +57,25 @@ impl Renewal {
     }
 }
 
-const COLUMNS: &str = "failures, last_error, \
-    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', last_renewal) AS SIGNED) AS last_renewal_s, \
-    CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', next_attempt) AS SIGNED) AS next_attempt_s, wish";
-
 impl Database {
     /// How things stand; `None` before the first attempt.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn renewal(&self, host: &str) -> Result<Option<Renewal>, Error> {
-        let text = format!("SELECT {COLUMNS} FROM renewals WHERE host = ?");
-        let text = sqlx::AssertSqlSafe(text);
-        self.ask(async |pool| sqlx::query_as(text).bind(host).fetch_optional(pool).await).await
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Renewal,
+                r#"SELECT failures, last_error, wish,
+                     CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', last_renewal) AS SIGNED) AS last_renewal_s,
+                     CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', next_attempt) AS SIGNED) AS "next_attempt_s!"
+                   FROM renewals WHERE host = ?"#,
+                host
+            )
+            .fetch_optional(pool)
+            .await
+        })
+        .await
     }
 
     /// Takes the lease if an attempt is due and nobody holds it; `false` otherwise.
@@ -79,12 +83,16 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn take_lease(&self, host: &str, holder: &str, lease_s: u32) -> Result<bool, Error> {
-        let text = "UPDATE renewals SET holder = ?, lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
-                    WHERE host = ? AND lease_until <= UTC_TIMESTAMP(6) AND next_attempt <= UTC_TIMESTAMP(6)";
         let taken = self
             .ask(async |pool| {
-                sqlx::query("INSERT IGNORE INTO renewals (host) VALUES (?)").bind(host).execute(pool).await?;
-                let update = sqlx::query(text).bind(holder).bind(lease_s).bind(host);
+                sqlx::query!("INSERT IGNORE INTO renewals (host) VALUES (?)", host).execute(pool).await?;
+                let update = sqlx::query!(
+                    "UPDATE renewals SET holder = ?, lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND
+                     WHERE host = ? AND lease_until <= UTC_TIMESTAMP(6) AND next_attempt <= UTC_TIMESTAMP(6)",
+                    holder,
+                    lease_s,
+                    host
+                );
                 Ok(update.execute(pool).await?.rows_affected())
             })
             .await?;
@@ -96,10 +104,18 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn extend_lease(&self, host: &str, holder: &str, lease_s: u32) -> Result<bool, Error> {
-        let text = "UPDATE renewals SET lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
-                    WHERE host = ? AND holder = ?";
         let kept = self
-            .ask(async |pool| sqlx::query(text).bind(lease_s).bind(host).bind(holder).execute(pool).await)
+            .ask(async |pool| {
+                sqlx::query!(
+                    "UPDATE renewals SET lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND
+                     WHERE host = ? AND holder = ?",
+                    lease_s,
+                    host,
+                    holder
+                )
+                .execute(pool)
+                .await
+            })
             .await?;
         Ok(kept.rows_affected() == 1)
     }
@@ -115,14 +131,22 @@ impl Database {
         next_s: i64,
         renewed: bool,
     ) -> Result<(), Error> {
-        let text = "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = 0, \
-                    last_error = NULL, wish = '', next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND, \
-                    last_renewal = IF(?, UTC_TIMESTAMP(6), last_renewal) WHERE host = ? AND holder = ?";
         self.ask(async |pool| {
-            sqlx::query(text).bind(next_s).bind(renewed).bind(host).bind(holder).execute(pool).await
+            sqlx::query!(
+                "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = 0,
+                   last_error = NULL, wish = '', next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,
+                   last_renewal = IF(?, UTC_TIMESTAMP(6), last_renewal)
+                 WHERE host = ? AND holder = ?",
+                next_s,
+                renewed,
+                host,
+                holder
+            )
+            .execute(pool)
+            .await
+            .map(drop)
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Gives the lease back after a failure.
@@ -136,15 +160,22 @@ impl Database {
         next_s: i64,
         error: &str,
     ) -> Result<(), Error> {
-        let text = "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = failures + 1, \
-                    last_error = ?, next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND \
-                    WHERE host = ? AND holder = ?";
         let error: String = error.chars().take(1000).collect();
         self.ask(async |pool| {
-            sqlx::query(text).bind(&error).bind(next_s).bind(host).bind(holder).execute(pool).await
+            sqlx::query!(
+                "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = failures + 1,
+                   last_error = ?, next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND
+                 WHERE host = ? AND holder = ?",
+                error,
+                next_s,
+                host,
+                holder
+            )
+            .execute(pool)
+            .await
+            .map(drop)
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Says what an operator wants; the next machine that looks does it.
@@ -152,9 +183,17 @@ impl Database {
     /// # Errors
     /// When the database is away.
     pub async fn wish_renewal(&self, host: &str, wish: Wish) -> Result<(), Error> {
-        let text = "INSERT INTO renewals (host, wish) VALUES (?, ?) AS new ON DUPLICATE KEY UPDATE \
-                    wish = new.wish, next_attempt = UTC_TIMESTAMP(6)";
-        self.ask(async |pool| sqlx::query(text).bind(host).bind(wish.as_str()).execute(pool).await).await?;
-        Ok(())
+        self.ask(async |pool| {
+            sqlx::query!(
+                "INSERT INTO renewals (host, wish) VALUES (?, ?) AS new ON DUPLICATE KEY UPDATE
+                 wish = new.wish, next_attempt = UTC_TIMESTAMP(6)",
+                host,
+                wish.as_str()
+            )
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .await
     }
 }
