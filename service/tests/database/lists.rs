@@ -105,7 +105,7 @@ fn filled(query: &str) -> String {
     let mut parts = query.split('?');
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let is_text = ["AGAINST (", "name = "].iter().any(|before| filled.ends_with(before));
+        let is_text = ["AGAINST (", "name = ", "host = "].iter().any(|before| filled.ends_with(before));
         let is_limit = filled.ends_with("LIMIT ");
         filled.push_str(if is_text {
             "'bread'"
@@ -127,29 +127,53 @@ async fn filled_site(fixture: &Fixture, posts: u64) -> anyhow::Result<MySqlConne
     Ok(connection)
 }
 
+/// What machines share, as if there were much of it: a few pages are read whole and sorted for less, index or not.
+const SHARED: [&str; 3] = [
+    "INSERT INTO acme_challenges (token, host, name, key_authorization)
+     SELECT id, REPEAT('h', 253), REPEAT('n', 253), REPEAT('k', 255) FROM posts",
+    "INSERT INTO ticket_keys (name, sealed_key)
+     SELECT UNHEX(CONCAT(LPAD(HEX(p.id), 16, '0'), LPAD(HEX(t.id), 16, '0'))), REPEAT('k', 256) FROM posts p, tags t",
+    "ANALYZE TABLE acme_challenges, ticket_keys",
+];
+
+/// They are nobody's, and would be taken for somebody's.
+const SHARED_NO_MORE: [&str; 2] = ["DELETE FROM acme_challenges", "DELETE FROM ticket_keys"];
+
 fn every_list_is_read_along_an_index(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let mut connection = filled_site(fixture, 1000).await?;
-        let queries = list_queries()?;
-        ensure!(queries.len() >= 8, "only {} lists", queries.len());
-        for query in queries {
-            let explain = AssertSqlSafe(format!("EXPLAIN FORMAT=TRADITIONAL {}", filled(&query)));
-            for row in sqlx::query(explain).fetch_all(&mut connection).await.context(query.clone())? {
-                let access: Option<String> = row.try_get("type")?;
-                let key: Option<String> = row.try_get("key")?;
-                let extra: String = row.try_get::<Option<String>, _>("Extra")?.unwrap_or_default();
-                let no_rows = extra.contains("no matching row") || extra.contains("Impossible WHERE");
-                ensure!(
-                    no_rows || (key.is_some() && access.as_deref() != Some("ALL")),
-                    "{query}: {access:?} {extra}"
-                );
-                // What is found by words has no order of its own.
-                let sorted = extra.contains("filesort") && access.as_deref() != Some("fulltext");
-                ensure!(!sorted && !extra.contains("temporary"), "{query}: {extra}");
-            }
+        for statement in SHARED {
+            sqlx::query(statement).execute(&mut connection).await?;
         }
-        Ok(())
+        let queries = list_queries()?;
+        ensure!(queries.len() >= 11, "only {} lists", queries.len());
+        let mut outcome = Ok(());
+        for query in queries {
+            outcome = outcome.and(reads_along_an_index(&mut connection, &query).await);
+        }
+        for statement in SHARED_NO_MORE {
+            sqlx::query(statement).execute(&mut connection).await?;
+        }
+        outcome
     })
+}
+
+async fn reads_along_an_index(connection: &mut MySqlConnection, query: &str) -> anyhow::Result<()> {
+    let explain = AssertSqlSafe(format!("EXPLAIN FORMAT=TRADITIONAL {}", filled(query)));
+    for row in sqlx::query(explain).fetch_all(connection).await.context(query.to_owned())? {
+        let access: Option<String> = row.try_get("type")?;
+        let key: Option<String> = row.try_get("key")?;
+        let extra: String = row.try_get::<Option<String>, _>("Extra")?.unwrap_or_default();
+        let no_rows = extra.contains("no matching row") || extra.contains("Impossible WHERE");
+        ensure!(
+            no_rows || (key.is_some() && access.as_deref() != Some("ALL")),
+            "{query}: {access:?} {extra}"
+        );
+        // What is found by words has no order of its own.
+        let sorted = extra.contains("filesort") && access.as_deref() != Some("fulltext");
+        ensure!(!sorted && !extra.contains("temporary"), "{query}: {extra}");
+    }
+    Ok(())
 }
 
 /// What MySQL's storage engine was asked for by this connection so far.
