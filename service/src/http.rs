@@ -163,6 +163,7 @@ pub fn plain(site: Site) -> Front {
 mod tests {
     use axum::Router;
     use axum::body::Body;
+    use axum::extract::Path;
     use axum::routing::get;
     use http::{Request, StatusCode};
     use http_body_util::BodyExt as _;
@@ -192,5 +193,41 @@ mod tests {
         assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(page.contains("<h1>Something broke</h1>") && !page.contains("inner words"), "{page}");
         assert!(parts.headers.contains_key("x-request-id"));
+    }
+
+    #[tokio::test]
+    async fn every_refusal_has_a_page_with_a_heading_and_the_requests_id() {
+        let refuse = async |Path(status): Path<u16>| StatusCode::from_u16(status).unwrap();
+        for (status, heading) in [
+            (400, "Bad request"),
+            (401, "Please sign in"),
+            (403, "Refused"),
+            (404, "Not found"),
+            (405, "Method not allowed"),
+            (408, "Too slow"),
+            (409, "Changed meanwhile"),
+            (412, "Changed meanwhile"),
+            (413, "Too large"),
+            (414, "Address too long"),
+            (415, "Unsupported format"),
+            (416, "No such part"),
+            (421, "Wrong host"),
+            (422, "Not accepted"),
+            (429, "Too many requests"),
+            (431, "Headers too large"),
+            (500, "Something broke"),
+            (503, "Back in a moment"),
+        ] {
+            let routes = Router::new().route("/{status}", get(refuse));
+            let request = Request::get(format!("/{status}")).header("host", "www.foobar.com");
+            let response = Front::secure(site(), routes).oneshot(request.body(Body::empty()).unwrap()).await;
+            let (parts, body) = response.unwrap().into_parts();
+            let page = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+            assert_eq!(parts.status.as_u16(), status);
+            assert_eq!(parts.headers["cache-control"], "no-store", "{status}");
+            assert_eq!(parts.headers["content-type"], "text/html; charset=utf-8", "{status}");
+            assert!(page.contains(&format!("<h1>{heading}</h1>")), "{status}: {page}");
+            assert!(page.contains(parts.headers["x-request-id"].to_str().unwrap()), "{status}: {page}");
+        }
     }
 }

@@ -76,6 +76,9 @@ pub enum Error {
     /// The machine gives no random numbers.
     #[error("no entropy")]
     Entropy(#[from] getrandom::Error),
+    /// The body is larger than the limit.
+    #[error("body too large")]
+    BodyTooLarge,
     /// The head is larger than the limit.
     #[error("head too large")]
     HeadTooLarge,
@@ -121,6 +124,7 @@ impl Error {
             | Self::Template(_)
             | Self::Entropy(_)
             | Self::Password(passwords::Error::Entropy(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }

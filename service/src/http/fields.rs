@@ -4,6 +4,7 @@
 //! of replaced.
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -31,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(Error::Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason.into()));
         }
         let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|refusal| Error::Refused(refusal.status(), refusal.body_text().into()))?;
+        let bytes = bytes.map_err(|refusal| unread(&refusal))?;
         fields(&bytes, "form", StatusCode::UNPROCESSABLE_ENTITY).map(Self)
     }
 }
@@ -42,6 +43,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let query = parts.uri.query().unwrap_or_default();
         fields(query.as_bytes(), "address", StatusCode::BAD_REQUEST).map(Self)
+    }
+}
+
+/// A body that was not read to its end: beyond the limit, or broken off.
+pub(super) fn unread(refusal: &BytesRejection) -> Error {
+    match refusal.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
+        _ => Error::bad("What was sent did not arrive whole."),
     }
 }
 

@@ -1,12 +1,15 @@
 //! The site through its router, while the database is away.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use config::Config;
 use db::Database;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
+use hyper::body::Frame;
 use service::assets;
 use service::http::Site;
 use tower::ServiceExt as _;
@@ -131,6 +134,56 @@ async fn unknown_paths_and_methods_get_a_page() {
     assert!(page.contains("<h1>Method not allowed</h1>"), "{page}");
 }
 
+/// A body that does not come whole.
+enum Unfinished {
+    Stalls,
+    Breaks,
+}
+
+impl hyper::body::Body for Unfinished {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match *self {
+            Self::Stalls => Poll::Pending,
+            Self::Breaks => Poll::Ready(Some(Err(io::Error::other("the client is gone")))),
+        }
+    }
+}
+
+/// Those that need no database to happen, each by what a client does. (What the page of every other says: `http.rs`.)
+#[tokio::test(start_paused = true)]
+async fn each_refusal_comes_as_a_page_with_the_requests_id() {
+    let with = |mut request: Request<Body>, name: &'static str, value: String| {
+        request.headers_mut().insert(name, value.parse().unwrap());
+        request
+    };
+    let deleted = Request::delete("/").header("host", HOST).body(Body::empty()).unwrap();
+    let mut stalled = form("/login", GOOD);
+    *stalled.body_mut() = Body::new(Unfinished::Stalls);
+    let mut broken = form("/login", GOOD);
+    *broken.body_mut() = Body::new(Unfinished::Breaks);
+    for (request, status, heading) in [
+        (get("/?unknown=1"), 400, "Bad request"),
+        (broken, 400, "Bad request"),
+        (get("/no/such/page"), 404, "Not found"),
+        (deleted, 405, "Method not allowed"),
+        (stalled, 408, "Too slow"),
+        (form("/login", "x".repeat(1025)), 413, "Too large"),
+        (get(&format!("/?{}", "a".repeat(255))), 414, "Address too long"),
+        (with(form("/login", GOOD), "content-type", "text/plain".to_owned()), 415, "Unsupported format"),
+        (with(get("/"), "x", "a".repeat(16 * 1024)), 431, "Headers too large"),
+        (get("/"), 503, "Back in a moment"),
+    ] {
+        let (parts, page) = send(router(), request).await;
+        assert_eq!(parts.status.as_u16(), status, "{page}");
+        assert!(page.contains(&format!("<h1>{heading}</h1>")), "{status}: {page}");
+        assert!(page.contains(parts.headers["x-request-id"].to_str().unwrap()), "{status}: {page}");
+        assert!(!page.contains("Failed to"), "the library's words: {page}");
+    }
+}
+
 #[tokio::test]
 async fn an_overlong_address_is_refused() {
     let (parts, _) = send(router(), get(&format!("/?{}", "a".repeat(255)))).await;
@@ -152,7 +205,11 @@ async fn a_form_is_refused_for_each_of_its_faults() {
         ),
         ("name=%00&password=a+good+password", StatusCode::UNPROCESSABLE_ENTITY, "A name has 3 to 30 letters"),
         ("name=%ff&password=b", StatusCode::BAD_REQUEST, "not encoded as UTF-8"),
-        (&format!("name=a&password={}", "b".repeat(1024)), StatusCode::PAYLOAD_TOO_LARGE, "length limit"),
+        (
+            &format!("name=a&password={}", "b".repeat(1024)),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request is larger than this site accepts.",
+        ),
     ] {
         let (parts, page) = send(router(), form("/register", body)).await;
         assert_eq!(parts.status, status, "{body}");

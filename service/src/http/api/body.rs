@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::Site;
 use crate::http::error::Error;
-use crate::http::fields::is_of;
+use crate::http::fields::{is_of, unread};
 
 /// The fields of a posted JSON object.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl<T: DeserializeOwned> FromRequest<Site> for Body<T> {
             return Err(Error::Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason.into()));
         }
         let bytes = Bytes::from_request(request, site).await;
-        let bytes = bytes.map_err(|refusal| Error::Refused(refusal.status(), refusal.body_text().into()))?;
+        let bytes = bytes.map_err(|refusal| unread(&refusal))?;
         // serde would take a list of the fields' values as well.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(Error::Refused(
