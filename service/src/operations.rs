@@ -10,7 +10,7 @@ mod routes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -34,6 +34,8 @@ struct State {
 #[derive(Debug)]
 pub struct Operations {
     begun: Instant,
+    /// The same by the machine's clock, in seconds since 1970: what it said then, so that a restart is what changes it.
+    begun_s: u64,
     registry: Registry,
     routes: routes::Routes,
     sent: Counter,
@@ -48,7 +50,7 @@ pub struct Operations {
 struct Gauges {
     in_flight: Gauge,
     connections: Gauge,
-    uptime: Gauge,
+    begun: Gauge,
     pool: Family<State, Gauge>,
     pool_most: Gauge,
     memory: Family<State, Gauge>,
@@ -68,6 +70,7 @@ impl Default for Operations {
         gauges.register(&mut registry);
         Self {
             begun: Instant::now(),
+            begun_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             registry,
             routes,
             sent,
@@ -116,7 +119,7 @@ impl Operations {
     /// Everything in Prometheus' text format (OpenMetrics 1.0).
     pub fn text(&self, load: &Load, pool: Pool, certificate: Option<&Status>) -> String {
         self.gauges.certificate.set(certificate);
-        self.gauges.set(self.uptime(), load, pool, &Machine::read());
+        self.gauges.set(self.begun_s, load, pool, &Machine::read());
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut text, &self.registry);
@@ -136,10 +139,10 @@ impl Gauges {
         registry.register("database_connections", "Connections to MySQL", self.pool.clone());
         registry.register("database_connections_max", "The most that may be open", self.pool_most.clone());
         registry.register_with_unit(
-            "process_uptime",
-            "Since the program's start",
+            "process_start_time",
+            "When the program was started, since 1970",
             Unit::Seconds,
-            self.uptime.clone(),
+            self.begun.clone(),
         );
         registry.register_with_unit("machine_memory", "The machine's memory", bytes(), self.memory.clone());
         registry.register("machine_files", "The machine's files and sockets", self.files.clone());
@@ -148,10 +151,10 @@ impl Gauges {
         self.certificate.register(registry);
     }
 
-    fn set(&self, uptime: Duration, load: &Load, pool: Pool, machine: &Machine) {
+    fn set(&self, begun_s: u64, load: &Load, pool: Pool, machine: &Machine) {
         self.in_flight.set(load.requests().into());
         self.connections.set(load.connections().into());
-        self.uptime.set(whole(uptime.as_secs()));
+        self.begun.set(whole(begun_s));
         self.pool_most.set(pool.most.into());
         for (state, value) in [("idle", pool.idle), ("used", pool.open.saturating_sub(pool.idle))] {
             self.pool.get_or_create(&State { state }).set(value.into());
@@ -213,5 +216,35 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+    }
+
+    /// Prometheus: "Metric and label naming". A program's start is a moment, as client libraries tell it.
+    #[test]
+    fn units_are_base_units_and_counters_are_totals() {
+        let operations = Operations::default();
+        operations.answered(&Method::GET, "/", StatusCode::OK, Duration::from_millis(3), 700);
+        let mut status = certificate::tests::failing();
+        (status.last_renewal_s, status.next_attempt_s) = (Some(1), Some(2));
+        let text = operations.text(&Load::default(), Pool::default(), Some(&status));
+        let of = |keyword: &str| -> Vec<(&str, &str)> {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(keyword)?.split_once(' '));
+            lines.collect()
+        };
+        let (types, units) = (of("# TYPE "), of("# UNIT "));
+        let samples: Vec<&str> = text.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+        assert!(types.len() >= 15 && units.len() >= 8, "{text}");
+        for (name, unit) in units {
+            assert!(["seconds", "bytes"].contains(&unit) && name.ends_with(unit), "{name} {unit}");
+        }
+        for (name, kind) in types {
+            let total = format!("{name}_total");
+            assert_eq!(samples.contains(&total.as_str()), kind == "counter", "{name} {kind}");
+            let other = ["days", "minutes", "milliseconds", "kib", "mib", "uptime_s", "percent"];
+            assert!(!other.iter().any(|unit| name.ends_with(unit)), "{name}");
+        }
+        let start = text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds "));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let start: u64 = start.expect("when it was started").parse().unwrap();
+        assert!((now - 60..=now).contains(&start), "{start}");
     }
 }

@@ -26,8 +26,8 @@ pub struct Status {
     pub issuer: Option<String>,
     /// When what is presented ends.
     pub not_after_s: Option<i64>,
-    /// Whole days until then; negative when it is over.
-    pub days_left: Option<i64>,
+    /// Seconds until then; negative when it is over.
+    pub left_s: Option<i64>,
     /// Counts certificates up; 0 for one that is not the database's.
     pub generation: u64,
     /// When a certificate was had last from an authority.
@@ -40,6 +40,13 @@ pub struct Status {
     pub last_error: Option<String>,
     /// By how much the machine's clock was found wrong, in seconds.
     pub clock_wrong_s: i64,
+}
+
+impl Status {
+    /// Whole days until what is presented ends; negative when it is over.
+    pub fn days_left(&self) -> Option<i64> {
+        self.left_s.map(|left_s| left_s.div_euclid(86_400))
+    }
 }
 
 /// Where the parts of a status are noted.
@@ -96,7 +103,7 @@ impl Board {
             names: names.to_vec(),
             issuer: notes.issuer.clone(),
             not_after_s: notes.not_after_s,
-            days_left: notes.not_after_s.map(|end_s| (end_s - now_s).div_euclid(86_400)),
+            left_s: notes.not_after_s.map(|end_s| end_s - now_s),
             generation: notes.generation,
             last_renewal_s: notes.renewal.last_renewal_s,
             next_attempt_s: by_authority.then_some(notes.renewal.next_attempt_s),

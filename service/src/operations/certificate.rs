@@ -24,7 +24,7 @@ pub(super) struct Gauges {
     not_after: Family<Host, Gauge>,
     last_renewal: Family<Host, Gauge>,
     next_attempt: Family<Host, Gauge>,
-    days_left: Family<Host, Gauge>,
+    left: Family<Host, Gauge>,
     failures: Family<Host, Gauge>,
     error: Family<Reason, Gauge>,
 }
@@ -39,13 +39,8 @@ impl Gauges {
         for (name, help, family) in times {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
         }
-        let days = "Whole days until what is presented ends";
-        registry.register_with_unit(
-            "certificate_left",
-            days,
-            Unit::Other("days".to_owned()),
-            self.days_left.clone(),
-        );
+        let help = "Until what is presented ends; negative when it is over";
+        registry.register_with_unit("certificate_left", help, Unit::Seconds, self.left.clone());
         let help = "Attempts that failed since the last that did not";
         registry.register("certificate_renewal_failures", help, self.failures.clone());
         registry.register("certificate_error", "Why the last attempt failed", self.error.clone());
@@ -61,7 +56,7 @@ impl Gauges {
             (&self.not_after, status.not_after_s),
             (&self.last_renewal, status.last_renewal_s),
             (&self.next_attempt, status.next_attempt_s),
-            (&self.days_left, status.days_left),
+            (&self.left, status.left_s),
             (&self.failures, Some(status.failures.into())),
         ];
         for (family, value) in values {
@@ -76,29 +71,34 @@ impl Gauges {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use prometheus_client::encoding::text;
 
     use super::*;
     use crate::certificates::Source;
 
-    #[test]
-    fn an_alert_finds_days_and_the_last_error_and_no_more_when_it_is_over() {
-        let (gauges, mut registry) = (Gauges::default(), Registry::default());
-        gauges.register(&mut registry);
-        let mut status = Status {
+    /// Of a certificate that is not renewed, with nothing left out but when one was had last and will be.
+    pub(in crate::operations) fn failing() -> Status {
+        Status {
             source: Source::Authority,
             names: vec!["www.foobar.com".to_owned()],
             issuer: None,
             not_after_s: Some(1_800_000_000),
-            days_left: Some(29),
+            left_s: Some(2_505_600),
             generation: 3,
             last_renewal_s: None,
             next_attempt_s: None,
             failures: 2,
             last_error: Some("it said \"no\"".to_owned()),
             clock_wrong_s: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn an_alert_finds_the_end_and_the_last_error_and_no_more_when_it_is_over() {
+        let (gauges, mut registry) = (Gauges::default(), Registry::default());
+        gauges.register(&mut registry);
+        let mut status = failing();
         let told = |status: &Status| {
             let mut text = String::new();
             gauges.set(Some(status));
@@ -108,7 +108,7 @@ mod tests {
         let text = told(&status);
         for line in [
             r#"certificate_not_after_timestamp_seconds{host="www.foobar.com"} 1800000000"#,
-            r#"certificate_left_days{host="www.foobar.com"} 29"#,
+            r#"certificate_left_seconds{host="www.foobar.com"} 2505600"#,
             r#"certificate_renewal_failures{host="www.foobar.com"} 2"#,
             r#"certificate_error{host="www.foobar.com",error="it said \"no\""} 1"#,
         ] {

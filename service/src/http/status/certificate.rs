@@ -65,7 +65,7 @@ fn facts(status: &Status) -> Vec<Fact> {
         Source::SelfSigned => "this machine, for development",
     };
     let ends = status.not_after_s.map(|end_s| {
-        let days = status.days_left.unwrap_or_default();
+        let days = status.days_left().unwrap_or_default();
         format!("{}, in {days} {}", exact(end_s), if days == 1 { "day" } else { "days" })
     });
     let clock = (status.clock_wrong_s != 0).then(|| format!("{} s", status.clock_wrong_s));
