@@ -133,4 +133,57 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].ends_with("id INT\n)") && found[1].ends_with("ADD b INT"), "{found:?}");
     }
+
+    /// Why the release before would not go on working beside this statement, or after it; `None` when it would.
+    fn contracts(statement: &str) -> Option<&'static str> {
+        let lines = statement.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let text = lines.collect::<Vec<_>>().join(" ").to_ascii_uppercase();
+        let words: Vec<&str> = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        for word in ["DROP", "RENAME", "MODIFY", "CHANGE", "TRUNCATE"] {
+            if words.contains(&word) {
+                return Some("it takes away or changes what is there");
+            }
+        }
+        let refuses = |added: &str| added.matches(" NOT NULL").count() > added.matches(" DEFAULT").count();
+        let is_alteration = words.contains(&"ALTER");
+        (is_alteration && text.split(" ADD ").skip(1).any(refuses))
+            .then_some("a row without the new column is refused")
+    }
+
+    #[test]
+    fn what_the_release_before_needs_is_taken_away_by_contractions_only() {
+        for migration in sqlx::migrate!().iter() {
+            for statement in statements(migration.sql.as_str()) {
+                assert_eq!(contracts(statement), None, "migration {}: {statement}", migration.version);
+            }
+        }
+    }
+
+    #[test]
+    fn a_contraction_is_known_by_its_words() {
+        for statement in [
+            "DROP TABLE old_things",
+            "ALTER TABLE a DROP COLUMN b",
+            "alter table a\n  drop key b",
+            "ALTER TABLE a RENAME COLUMN b TO c",
+            "RENAME TABLE a TO b",
+            "ALTER TABLE a MODIFY b BIGINT NULL",
+            "ALTER TABLE a CHANGE b c INT",
+            "TRUNCATE TABLE a",
+            "ALTER TABLE a ADD COLUMN b INT NOT NULL",
+            "ALTER TABLE a ADD b INT NOT NULL DEFAULT 0, ADD c VARCHAR(3) NOT NULL",
+            "ALTER TABLE a ADD b DECIMAL(3, 1) NOT NULL, ADD KEY c (b)",
+            "-- More.\nALTER TABLE a\n    ADD COLUMN b DECIMAL(3, 1) NULL,\n    ADD COLUMN c INT NOT NULL, -- DEFAULT\n    ADD KEY d (c)",
+        ] {
+            assert!(contracts(statement).is_some(), "{statement}");
+        }
+        for statement in [
+            "CREATE TABLE a (id INT NOT NULL, dropped_at INT NOT NULL)",
+            "-- Not a DROP.\nALTER TABLE a ADD COLUMN b INT NULL, ADD KEY c (b)",
+            "ALTER TABLE a ADD COLUMN b DATETIME(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6))",
+            "INSERT IGNORE INTO a (b) VALUES ('NOT NULL')",
+        ] {
+            assert_eq!(contracts(statement), None, "{statement}");
+        }
+    }
 }
