@@ -1,8 +1,10 @@
 //! `cargo xtask dev`: the service on this host against the real MySQL, without a machine.
 //!
-//! For the seconds between an edit and its effect: a change of the source starts the service anew; only `up` shows how
+//! The URL is printed when it answers. For the seconds between an edit and its effect: a change of the source starts the service anew; only `up` shows how
 //! the site behaves on Hermit. Invariant: both programs end when this one does, and the data stay under `target` for the
 //! next time.
+use std::time::Instant;
+
 use ::image::machine::check_free;
 use ::image::{Layout, Stack};
 use anyhow::{Context, Result};
@@ -17,6 +19,7 @@ use crate::hosted::{self, Profile};
 use crate::mysql::Mysql;
 use crate::preflight::{self, Purpose};
 use crate::site::{Places, Site, write_secret};
+use crate::visit::Visitor;
 
 /// Run the service on this host against the real MySQL, without a machine
 #[derive(Debug, Args)]
@@ -41,6 +44,7 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn run(&self) -> Result<()> {
+        let begun = Instant::now();
         let layout = Layout::here()?;
         let stack = Stack::load(&layout)?;
         self.check_ports()?;
@@ -57,8 +61,10 @@ impl Dev {
         if let Some(posts) = self.seed {
             hosted::seed(&layout, Profile::Dev, &config, posts)?;
         }
-        service::serve(&layout, &config, || {
-            println!("\n{}\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.url(), endpoint.curl());
+        let visitor = Visitor::new(&stack.host, self.https_port, site.root())?;
+        service::serve(&layout, &config, &visitor, || {
+            let (url, took_s) = (endpoint.url(), begun.elapsed().as_secs_f32());
+            println!("\n{url} (ready after {took_s:.1} s)\n\ntry:   {}\nstop:  Ctrl-C\n", endpoint.curl());
         })
     }
 

@@ -10,13 +10,15 @@ use anyhow::{Result, bail, ensure};
 
 use super::watch::{Event, Watch};
 use crate::hosted::{self, Hosted, Profile};
+use crate::visit::Visitor;
 
-/// Runs the service until it is interrupted; tells by `started` that it is there for the first time.
-pub(super) fn serve(layout: &Layout, config: &Path, started: impl FnOnce()) -> Result<()> {
+/// Runs the service until it is interrupted; tells by `ready` that it and its database answer for the first time.
+pub(super) fn serve(layout: &Layout, config: &Path, visitor: &Visitor, ready: impl FnOnce()) -> Result<()> {
     let watch = Watch::over(&["service", "tls"].map(|room| layout.root().join(room)))?;
     ensure!(hosted::build(layout, Profile::Dev)?, "the service does not compile");
     let mut service = start(layout, config)?;
-    started();
+    service.await_ready(visitor)?;
+    ready();
     loop {
         match watch.next(|| service.ended())? {
             Event::Ended(status) => bail!("the service ended ({status})"),
