@@ -84,6 +84,25 @@ fn named_paths(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// `service/README.md` leads through the service: its paths begin there, or at the checkout's root.
+#[test]
+fn what_the_guide_to_a_site_of_ones_own_names_exists() {
+    // Of the resource that the guide adds as an example.
+    const EXAMPLE: &str = "meetings";
+    let text = read("service/README.md");
+    let parts = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
+    let named: Vec<&str> = parts.filter(|word| word.contains('/') && !word.starts_with('/')).collect();
+    let missing: Vec<&&str> = named
+        .iter()
+        .filter(|word| !word.contains(['<', '*', ' ', '{', ':']) && !word.contains(EXAMPLE))
+        .filter(|word| !root().join("service").join(word).exists() && !root().join(word).exists())
+        .collect();
+    assert!(named.len() >= 30, "only {} paths", named.len());
+    assert!(missing.is_empty(), "service/README.md: no such path: {missing:?}");
+    let taken = ["db/src/meetings.rs", "src/http/meetings.rs", "templates/meetings.html"];
+    assert!(taken.iter().all(|path| !root().join("service").join(path).exists()), "the example is taken");
+}
+
 #[test]
 fn every_verb_in_the_documents_is_a_file() {
     for document in DOCUMENTS {
