@@ -1,6 +1,7 @@
 //! `/.well-known/acme-challenge/TOKEN`: what a certificate authority asks to see that the name is ours (http-01).
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::routing::get;
 use http::StatusCode;
@@ -18,7 +19,8 @@ pub(super) fn routes() -> Router<Site> {
     Router::new().route(&format!("{PREFIX}{{token}}"), get(answer))
 }
 
-async fn answer(State(site): State<Site>, Path(token): Path<String>) -> Answer {
+async fn answer(State(site): State<Site>, token: Result<Path<String>, PathRejection>) -> Answer {
+    let Path(token) = token.map_err(|_| StatusCode::NOT_FOUND)?;
     let certificates = site.certificates.get().ok_or(StatusCode::NOT_FOUND)?;
     match certificates.answer(&token).await {
         Ok(text) => Ok(([(CONTENT_TYPE, "application/octet-stream")], text)),

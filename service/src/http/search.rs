@@ -10,6 +10,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::Site;
+use super::cursor::{self, List};
 use super::error::Error;
 use super::fields::Query;
 use super::page::{encoded, page};
@@ -64,7 +65,7 @@ async fn search(
     }
     let found = match against(&q) {
         Some(words) => Some(entries(&site, Scope::Matching(&words), &PageQuery { after }).await?),
-        None => None,
+        None => cursor::start(List::Posts, after.as_deref(), u64::MAX).map(|_| None)?,
     };
     page(&SearchPage { viewer, encoded_query: encoded(&q), query: q, page: found })
 }

@@ -155,7 +155,7 @@ async fn placed(fixture: &Fixture, path: &str, post: &str) -> anyhow::Result<Str
 }
 
 /// Somebody without a cookie, and cookies that are nobody's (any more).
-async fn strangers(fixture: &Fixture, ada: &Visitor) -> anyhow::Result<Vec<Visitor>> {
+pub(crate) async fn strangers(fixture: &Fixture, ada: &Visitor) -> anyhow::Result<Vec<Visitor>> {
     let cookie = ada.cookie.clone().unwrap_or_default();
     let mut gone = Visitor::new(&ada.router);
     gone.post("/login", &[("name", "ada"), ("password", PASSWORD)]).await?.expect(StatusCode::SEE_OTHER)?;

@@ -7,6 +7,7 @@
 mod accounts;
 mod away;
 mod bad_input;
+mod bad_reading;
 mod bad_requests;
 mod certificates;
 mod comments;
@@ -47,6 +48,7 @@ fn main() {
         feed::CLAIMS,
         programs::CLAIMS,
         bad_input::CLAIMS,
+        bad_reading::CLAIMS,
         bad_requests::CLAIMS,
         away::CLAIMS,
         certificates::CLAIMS,
