@@ -1,6 +1,6 @@
 //! What a person does with their own account.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use http::StatusCode;
 
 use crate::Claim;
@@ -16,6 +16,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_deleted_account_takes_its_posts_along_if_asked", a_deleted_account_takes_its_posts_along_if_asked),
     ("an_account_is_deleted_only_by_who_knows_the_password", an_account_is_deleted_only_by_who_knows_it),
     ("outdated_rows_are_cleared_away", outdated_rows_are_cleared_away),
+    ("the_audit_log_has_all_that_happens_to_an_account", the_audit_log_has_all_that_happens_to_an_account),
 ];
 
 const NEW: &str = "another horse entirely";
@@ -162,4 +163,54 @@ fn outdated_rows_are_cleared_away(fixture: &Fixture) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Each kind there is, in the order of a life. (`certificate-wished` is an operator's: tests/database/certificates.)
+fn the_audit_log_has_all_that_happens_to_an_account(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let mut there = signed_in(&ada, "ada", PASSWORD).await?.context("a second browser")?;
+        let page = ada.get("/account").await?.page;
+        let id = hidden_id(&page)?;
+        ada.post("/account/session", &[("id", &id)]).await?.expect(StatusCode::SEE_OTHER)?;
+        there.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
+        ensure!(signed_in(&ada, "ada", "a wrong password").await?.is_none(), "any password will do");
+        crate::program::Program::of(&mut ada).await?;
+        let token = ada.get("/account").await?.page;
+        let token = token.split("/account/tokens/revoke").nth(1).context("no token")?;
+        ada.post("/account/tokens/revoke", &[("id", &hidden_id(token)?)])
+            .await?
+            .expect(StatusCode::SEE_OTHER)?;
+        let wrong = [("current", "not the password"), ("new", NEW)];
+        ada.post("/account/password", &wrong).await?.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        let right = [("current", PASSWORD), ("new", NEW)];
+        ada.post("/account/password", &right).await?.expect(StatusCode::SEE_OTHER)?;
+        ada.post("/logout", &[]).await?.expect(StatusCode::SEE_OTHER)?;
+        let mut ada = signed_in(&ada, "ada", NEW).await?.context("the new password")?;
+        ada.post("/account/delete", &[("password", NEW)]).await?.expect(StatusCode::SEE_OTHER)?;
+        let log = "SELECT CAST(kind AS CHAR) FROM account_events ORDER BY id";
+        let kinds: Vec<String> = sqlx::query_scalar(log).fetch_all(&mut fixture.connection().await?).await?;
+        let life = [
+            "registered",
+            "signed-in",
+            "session-ended",
+            "sign-in-refused",
+            "token-made",
+            "token-revoked",
+            "password-refused",
+            "password-changed",
+            "signed-out",
+            "signed-in",
+            "deleted",
+        ];
+        ensure!(kinds == life, "{kinds:?}");
+        Ok(())
+    })
+}
+
+/// Of the first form that names a row.
+fn hidden_id(page: &str) -> anyhow::Result<String> {
+    let id = page.split(r#"name="id" value=""#).nth(1).and_then(|rest| rest.split('"').next());
+    Ok(id.context("no form with a row")?.to_owned())
 }
