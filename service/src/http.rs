@@ -230,4 +230,21 @@ mod tests {
             assert!(page.contains(parts.headers["x-request-id"].to_str().unwrap()), "{status}: {page}");
         }
     }
+
+    #[tokio::test]
+    async fn an_answer_is_compressed_from_its_threshold_on_and_not_without_end() {
+        let sized = async |Path(bytes): Path<usize>| "a".repeat(bytes);
+        for (bytes, packed) in
+            [(0, false), (1023, false), (1024, true), (1 << 20, true), ((1 << 20) + 1, false)]
+        {
+            let routes = Router::new().route("/{bytes}", get(sized));
+            let request = Request::get(format!("/{bytes}")).header("host", "www.foobar.com");
+            let request = request.header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+            let response = Front::secure(site(), routes).oneshot(request).await.unwrap();
+            let encoding = response.headers().get("content-encoding");
+            assert_eq!(encoding.is_some(), packed, "{bytes} bytes: {encoding:?}");
+            let sent = response.into_body().collect().await.unwrap().to_bytes().len();
+            assert_eq!(sent < bytes, packed, "{bytes} bytes are sent as {sent}");
+        }
+    }
 }

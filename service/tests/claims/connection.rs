@@ -258,6 +258,49 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What the service says next on this connection: a frame's kind, stream and payload.
+async fn next_frame(stream: &mut TlsStream<DuplexStream>) -> (u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).await.unwrap();
+    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_so_many_streams_at_once_and_no_more() {
+    let (mut stream, _trigger) = Client::secure().handshake().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let (kind, _, settings) = next_frame(&mut stream).await;
+    let most = Limits::default().streams;
+    // SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, 6.5.2).
+    let told = settings.chunks(6).find(|setting| setting[..2] == [0, 3]).map(|setting| setting[2..].to_vec());
+    assert_eq!((kind, told), (4, Some(most.to_be_bytes().to_vec())));
+    stream.write_all(&frame(4, 1, 0, &[])).await.unwrap();
+    // POST /login over https (RFC 7541, appendix A), each field as a literal; its body is awaited.
+    let form = "application/x-www-form-urlencoded";
+    let mut fields = vec![0x83, 0x87];
+    for (index, value) in [(&[0x04][..], "/login"), (&[0x01], HOST), (&[0x0f, 0x10], form)] {
+        fields.extend_from_slice(index);
+        fields.push(u8::try_from(value.len()).unwrap());
+        fields.extend_from_slice(value.as_bytes());
+    }
+    for number in 0..=most {
+        stream.write_all(&frame(1, 4, 2 * number + 1, &fields)).await.unwrap();
+    }
+    let refused = loop {
+        let (kind, of, payload) = next_frame(&mut stream).await;
+        if kind == 3 {
+            break (of, payload);
+        }
+        assert_ne!(kind, 7, "the connection is ended: {payload:?}");
+    };
+    // RST_STREAM with REFUSED_STREAM: the client may send it again (RFC 9113, 8.7).
+    assert_eq!(refused, (2 * most + 1, vec![0, 0, 0, 7]));
+}
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Sends `drop` every second until the service hangs up; how long that took.

@@ -1,43 +1,121 @@
-//! Over real sockets: clients that ask nothing hold no place that a visitor needs.
+//! Over real sockets: how many are let in at once, who goes for whom, and how long those who stay are waited for.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use config::Config;
 use edge::drain;
 use service::server::Server;
 use tls::authority::Authority;
+use tls::rustls::ClientConfig;
+use tls::rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::fixture::{CONFIG, HOST};
 
 const PLACES: usize = 4;
 
 /// A service with few places, and a client's trust in it.
-async fn serve() -> (SocketAddr, drain::Trigger) {
+struct Served {
+    http: SocketAddr,
+    https: SocketAddr,
+    trust: Arc<ClientConfig>,
+    trigger: drain::Trigger,
+    end: JoinHandle<()>,
+}
+
+async fn serve() -> Served {
     let folder = tempfile::tempdir().unwrap();
-    let issued = Authority::open(folder.path()).unwrap().issue(&[HOST], 1).unwrap();
+    let authority = Authority::open(folder.path()).unwrap();
+    let issued = authority.issue(&[HOST], 1).unwrap();
     let mut config = Config::parse(CONFIG).unwrap();
     config.limits.connections = u32::try_from(PLACES).unwrap();
+    config.limits.drain_s = 1;
+    config.limits.notice_ms = 0;
     config.tls.certificate_chain = Some(issued.certificate_chain);
     config.tls.private_key = Some(toml::Value::String(issued.private_key).try_into().unwrap());
-    config.database.ca = Authority::open(folder.path()).unwrap().certificate_pem().to_owned();
+    config.database.ca = authority.certificate_pem().to_owned();
     let server = Server::bind(config).await.unwrap();
-    let (http, _) = server.addresses().unwrap();
+    let (http, https) = server.addresses().unwrap();
     let (trigger, drain) = drain::channel();
-    tokio::spawn(server.run(drain));
-    (http, trigger)
+    let end = tokio::spawn(async { server.run(drain).await.unwrap() });
+    let trust = tls::client::config(authority.certificate_pem(), &[b"http/1.1"]).unwrap();
+    Served { http, https, trust, trigger, end }
+}
+
+impl Served {
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(self.https).await.unwrap();
+        let name = ServerName::try_from(HOST).unwrap();
+        TlsConnector::from(Arc::clone(&self.trust)).connect(name, stream).await.unwrap()
+    }
+
+    /// A client whose request is being worked on: its body is awaited.
+    async fn busy(&self) -> TlsStream<TcpStream> {
+        let mut stream = self.connect().await;
+        let head = format!(
+            "POST /login HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 17\r\nexpect: 100-continue\r\n\
+             content-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 25];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream
+    }
+}
+
+#[tokio::test]
+async fn no_more_are_let_in_than_there_are_places_and_the_next_one_when_one_is_done() {
+    let served = serve().await;
+    let mut busy = Vec::new();
+    for _ in 0..PLACES {
+        busy.push(served.busy().await);
+    }
+    let visit = async {
+        let mut visitor = served.connect().await;
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
+        visitor.write_all(head.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        visitor.read_to_string(&mut said).await.unwrap();
+        said
+    };
+    tokio::pin!(visit);
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut visit).await;
+    assert!(early.is_err(), "one more was let in: {early:?}");
+    // Nobody who is at work was sent away for it: the form is read, and answered without a database.
+    busy[0].write_all(b"name=a&password=b").await.unwrap();
+    let mut said = String::new();
+    busy[0].read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    let said = tokio::time::timeout(Duration::from_secs(6), visit).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}
+
+#[tokio::test]
+async fn who_is_not_done_by_the_drains_deadline_is_waited_for_no_longer() {
+    let served = serve().await;
+    let _busy = served.busy().await;
+    let begun = Instant::now();
+    served.trigger.start();
+    // Its own limit is fifteen seconds.
+    tokio::time::timeout(Duration::from_secs(8), served.end).await.unwrap().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1), "cut before its time: {:?}", begun.elapsed());
 }
 
 #[tokio::test]
 async fn silent_clients_in_every_place_keep_no_visitor_out() {
-    let (address, _trigger) = serve().await;
+    let served = serve().await;
     let mut silent = Vec::new();
     for _ in 0..PLACES {
-        silent.push(TcpStream::connect(address).await.unwrap());
+        silent.push(TcpStream::connect(served.http).await.unwrap());
     }
-    let mut visitor = TcpStream::connect(address).await.unwrap();
+    let mut visitor = TcpStream::connect(served.http).await.unwrap();
     let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
     visitor.write_all(head.as_bytes()).await.unwrap();
     let mut said = String::new();

@@ -7,6 +7,7 @@ mod connection;
 mod crowd;
 mod files;
 mod fixture;
+mod log;
 mod plain;
 mod router;
 mod userdata;
