@@ -15,19 +15,19 @@ const SECOND: [u8; 4] = [10, 77, 0, 30];
 const GARBAGE_FRAMES: usize = 3000;
 
 /// Networks of the range for documents (RFC 3849).
-const HOME: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 1], valid_s: 600 };
-const ELSEWHERE: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 2], valid_s: 600 };
+const HOME: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 1], prefix_bits: 64, valid_s: 600 };
+const ELSEWHERE: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 2], prefix_bits: 64, valid_s: 600 };
 /// As short as a visit that nobody answers.
 const UNANSWERED: Duration = Duration::from_secs(2);
 
 pub(super) fn long_a_lease_is_renewed_and_another_address_is_followed(stand: &mut Stand) -> Result<()> {
-    let mut site = Site::open_asking(stand, Dhcp { address: FIRST, lease_s: LEASE_S })?;
+    let mut site = Site::open_asking(stand, Dhcp::giving(FIRST, LEASE_S))?;
     let start = Instant::now();
     // Longer than a lease: without renewals the address would be gone.
     while start.elapsed() < Duration::from_secs(u64::from(LEASE_S) * 2) {
         site.visit()?;
     }
-    site.peer.wire.dhcp = Some(Dhcp { address: SECOND, lease_s: LEASE_S });
+    site.peer.wire.dhcp = Some(Dhcp::giving(SECOND, LEASE_S));
     site.moves_to(SECOND)?;
     site.is_unharmed()
 }
@@ -54,7 +54,7 @@ pub(super) fn a_router_names_the_network_and_names_another(stand: &mut Stand) ->
 
 /// While the machine asks and renews, others answer too, with anything.
 pub(super) fn long_answers_that_no_server_gives_do_no_harm(stand: &mut Stand) -> Result<()> {
-    let mut site = Site::open_asking(stand, Dhcp { address: FIRST, lease_s: LEASE_S })?;
+    let mut site = Site::open_asking(stand, Dhcp::giving(FIRST, LEASE_S))?;
     for _ in 0..GARBAGE_FRAMES {
         let mut answer = craft::garbage_of(craft::Kind::Dhcp, stand.dice());
         answer[..6].fill(255);

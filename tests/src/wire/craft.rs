@@ -64,6 +64,12 @@ impl Segment {
     /// The segment in a frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
+        self.frame_to(GUEST)
+    }
+
+    /// The same to a machine that has another address.
+    #[must_use]
+    pub fn frame_to(&self, target: [u8; 4]) -> Vec<u8> {
         let mut options = self.options.clone();
         options.resize(options.len().next_multiple_of(4).min(40), 0);
         let mut part = Vec::new();
@@ -76,9 +82,9 @@ impl Segment {
         part.extend([0; 4]);
         part.extend(options);
         part.extend(&self.payload);
-        let sum = transport_sum(self.source, GUEST, TCP, &part);
+        let sum = transport_sum(self.source, target, TCP, &part);
         part[16..18].copy_from_slice(&sum);
-        ipv4(self.source, TCP, 0, &part)
+        ipv4_to(target, self.source, TCP, 0, &part)
     }
 }
 

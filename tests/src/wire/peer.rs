@@ -10,7 +10,7 @@ use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant as Moment;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, IpEndpoint, IpListenEndpoint};
 
 use super::router::{GUEST_LINK_LOCAL, ROUTER};
 use super::{GUEST, HOST, HOST_MAC, Wire};
@@ -20,6 +20,8 @@ pub const HTTP: u16 = 80;
 /// The machine's port for TLS.
 pub const HTTPS: u16 = 443;
 
+/// Our address in another network of IPv4 (RFC 5737), for [`Peer::move_far`].
+const FAR_V4: [u8; 4] = [198, 51, 100, 1];
 /// Our IPv6 address, in another network than any that the machine is in: answers pass the router.
 const FAR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 1);
 
@@ -38,6 +40,7 @@ pub struct Peer {
     sockets: SocketSet<'static>,
     started: Instant,
     next_port: u16,
+    is_far: bool,
     /// The machine's address.
     pub machine: IpAddr,
 }
@@ -50,12 +53,18 @@ impl Peer {
         let mut wire = wire;
         let mut iface = Interface::new(config, &mut Card(&mut wire), Moment::ZERO);
         iface.update_ip_addrs(|addresses| {
-            let own = [(IpAddr::from(HOST), 24), (ROUTER.into(), 64), (FAR.into(), 64)];
+            let own = [(IpAddr::from(HOST), 24), (ROUTER.into(), 64), (FAR.into(), 64), (FAR_V4.into(), 32)];
             addresses.extend(own.map(|(address, length)| IpCidr::new(address.into(), length)));
         });
         let _ = iface.routes_mut().add_default_ipv6_route(GUEST_LINK_LOCAL);
         let sockets = SocketSet::new(Vec::new());
-        Self { wire, iface, sockets, started: Instant::now(), next_port: FIRST_PORT, machine: GUEST.into() }
+        let (started, next_port) = (Instant::now(), FIRST_PORT);
+        Self { wire, iface, sockets, started, next_port, is_far: false, machine: GUEST.into() }
+    }
+
+    /// From now on our connections come from another network of IPv4: the machine answers by its gateway, which is us.
+    pub fn move_far(&mut self) {
+        self.is_far = true;
     }
 
     fn now(&self) -> Moment {
@@ -111,8 +120,10 @@ impl Peer {
         self.next_port = if self.next_port == u16::MAX { FIRST_PORT } else { self.next_port + 1 };
         self.wire.set_deaf(self.next_port, false);
         socket.set_ack_delay(None);
+        let addr = self.is_far.then(|| IpAddr::from(FAR_V4).into());
+        let local = IpListenEndpoint { addr, port: self.next_port };
         let context = self.iface.context();
-        socket.connect(context, machine, self.next_port).context("cannot connect")?;
+        socket.connect(context, machine, local).context("cannot connect")?;
         Ok(self.sockets.add(socket))
     }
 

@@ -38,6 +38,8 @@ const SOLICITATION: u8 = 133;
 pub struct Router {
     /// The network's first 64 bits.
     pub prefix: [u16; 4],
+    /// How many bits it claims that these are.
+    pub prefix_bits: u8,
     /// For how long network and router can be counted on, in seconds; 0 takes them back.
     pub valid_s: u64,
 }
@@ -70,7 +72,7 @@ impl Router {
             lladdr: Some(EthernetAddress(HOST_MAC).into()),
             mtu: None,
             prefix_info: Some(NdiscPrefixInformation {
-                prefix_len: 64,
+                prefix_len: self.prefix_bits,
                 flags: NdiscPrefixInfoFlags::ON_LINK | NdiscPrefixInfoFlags::ADDRCONF,
                 valid_lifetime: valid,
                 preferred_lifetime: valid,
