@@ -17,6 +17,13 @@ const GARBAGE_FRAMES: usize = 3000;
 /// Networks of the range for documents (RFC 3849).
 const HOME: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 1], prefix_bits: 64, valid_s: 600 };
 const ELSEWHERE: Router = Router { prefix: [0x2001, 0xdb8, 0x77, 2], prefix_bits: 64, valid_s: 600 };
+/// A prefix that is longer than an address, one of a multicast address (RFC 4291, 2.7), and none.
+const NO_NETWORKS: [Router; 3] = [
+    Router { prefix_bits: 200, ..HOME },
+    Router { prefix: [0xff0e, 0, 0, 1], ..HOME },
+    Router { prefix: [0; 4], ..HOME },
+];
+
 /// As short as a visit that nobody answers.
 const UNANSWERED: Duration = Duration::from_secs(2);
 
@@ -49,6 +56,16 @@ pub(super) fn a_router_names_the_network_and_names_another(stand: &mut Stand) ->
     site.peer.wire.router = Some(HOME);
     site.web.machine.set_link(true)?;
     site.moves_to(HOME.address())?;
+    site.is_unharmed()
+}
+
+/// What a router says that is no network is not taken for one, and the machine goes on in the one that it has.
+pub(super) fn a_router_that_names_no_network_is_not_believed(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open_routed(stand, HOME)?;
+    for router in NO_NETWORKS {
+        site.peer.wire.send(&router.advertisement());
+        site.visit()?;
+    }
     site.is_unharmed()
 }
 
