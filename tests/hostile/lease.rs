@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use tests::stand::Stand;
-use tests::wire::{Dhcp, Router, craft};
+use tests::wire::craft::{self, Segment, flags};
+use tests::wire::{Dhcp, Router};
 
 use super::site::Site;
 
@@ -23,6 +24,14 @@ const NO_NETWORKS: [Router; 3] = [
     Router { prefix: [0xff0e, 0, 0, 1], ..HOME },
     Router { prefix: [0; 4], ..HOME },
 ];
+
+/// Gateways that nobody can have: no address, everybody's, a group's (RFC 1122, 3.2.1.3).
+const NO_GATEWAYS: [[u8; 4]; 3] = [[0; 4], [255; 4], [224, 0, 0, 1]];
+/// Renewed every two seconds.
+const SHORT_S: u32 = 4;
+
+/// Between two visits that only show that it still answers.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// As short as a visit that nobody answers.
 const UNANSWERED: Duration = Duration::from_secs(2);
@@ -67,6 +76,32 @@ pub(super) fn a_router_that_names_no_network_is_not_believed(stand: &mut Stand) 
         site.visit()?;
     }
     site.is_unharmed()
+}
+
+/// A lease whose gateway is none holds without one: neighbours are answered, and what comes from elsewhere stops nobody.
+pub(super) fn a_lease_with_a_gateway_that_cannot_be_is_kept_without_it(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open_asking(stand, Dhcp::giving(FIRST, SHORT_S))?;
+    for router in NO_GATEWAYS {
+        site.peer.wire.dhcp = Some(Dhcp { router, ..Dhcp::giving(FIRST, SHORT_S) });
+        for_a_lease(&mut site, |site| site.peer.wire.send(&from_elsewhere().frame_to(FIRST)))?;
+    }
+    site.is_unharmed()
+}
+
+/// Longer than a lease: it was renewed meanwhile, or the address would be gone.
+fn for_a_lease(site: &mut Site, mut meanwhile: impl FnMut(&mut Site)) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(u64::from(SHORT_S) + 1) {
+        meanwhile(site);
+        site.visit()?;
+        site.peer.listen(BETWEEN)?;
+    }
+    Ok(())
+}
+
+/// The first word of somebody in another network.
+fn from_elsewhere() -> Segment {
+    Segment { source: [203, 0, 113, 1], flags: flags::SYN, options: vec![2, 4, 5, 180], ..Segment::default() }
 }
 
 /// While the machine asks and renews, others answer too, with anything.

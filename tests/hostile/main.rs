@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         lease::{
             a_router_names_the_network_and_names_another,
             a_router_that_names_no_network_is_not_believed,
+            a_lease_with_a_gateway_that_cannot_be_is_kept_without_it,
             long_a_lease_is_renewed_and_another_address_is_followed,
             long_answers_that_no_server_gives_do_no_harm,
         },

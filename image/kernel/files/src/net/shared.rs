@@ -10,7 +10,7 @@ use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, dns, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    DhcpPacket, DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
+    DhcpPacket, DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address,
 };
 
 use super::link::Link;
@@ -48,7 +48,7 @@ impl Shared {
         let dhcp = (!set_static_address(iface)).then(|| set.add(dhcp_client()));
         set_static_address_v6(iface);
         let mut shared = Self { set, dhcp, dns, udp: Vec::new(), deadline: None, is_dirty: true };
-        let server = |given: &str| given.parse().unwrap_or_else(|_| refuse("HERMIT_DNS", given));
+        let server = |given: &str| host(given).unwrap_or_else(|| refuse("HERMIT_DNS", given));
         shared.set_servers(&arguments("HERMIT_DNS").map(server).collect::<Vec<IpAddress>>());
         shared
     }
@@ -112,6 +112,8 @@ impl Shared {
             set_address(iface, None, None);
             return;
         };
+        // A gateway that nobody can have is none: the first packet to another network would end in a panic.
+        let router = router.filter(|router| IpAddress::Ipv4(*router).is_unicast());
         info!("DHCP: {address}, gateway {router:?}");
         set_address(iface, Some(address), router);
         crate::clock::learn(time_servers.into_iter());
@@ -243,8 +245,9 @@ fn set_static_address(iface: &mut Interface) -> bool {
         let is_mask = mask.checked_shl(length).unwrap_or(0) == 0;
         is_mask.then_some(Ipv4Cidr::new(Ipv4Address::from_str(given).ok()?, length as u8))
     });
+    let cidr = cidr.filter(|cidr| IpAddress::Ipv4(cidr.address()).is_unicast());
     let cidr = cidr.unwrap_or_else(|| refuse("HERMIT_IP", given));
-    let router = parsed("HERMIT_GATEWAY");
+    let router = parsed_host("HERMIT_GATEWAY");
     info!("static address {cidr}, gateway {router:?}");
     set_address(iface, Some(cidr), router);
     true
@@ -252,11 +255,13 @@ fn set_static_address(iface: &mut Interface) -> bool {
 
 /// `HERMIT_IP6` is `address/n`, `HERMIT_GATEWAY6` an address.
 fn set_static_address_v6(iface: &mut Interface) {
-    let Some(cidr) = parsed::<Ipv6Cidr>("HERMIT_IP6").map(IpCidr::Ipv6) else { return };
+    let Some(given) = arguments("HERMIT_IP6").next() else { return };
+    let cidr = given.parse().ok().map(IpCidr::Ipv6).filter(|cidr| cidr.address().is_unicast());
+    let cidr = cidr.unwrap_or_else(|| refuse("HERMIT_IP6", given));
     iface.update_ip_addrs(|addresses| {
         let _ = addresses.push(cidr);
     });
-    if let Some(router) = parsed::<Ipv6Address>("HERMIT_GATEWAY6") {
+    if let Some(router) = parsed_host::<Ipv6Address>("HERMIT_GATEWAY6") {
         let _ = iface.routes_mut().add_default_ipv6_route(router);
     }
 }
@@ -267,10 +272,20 @@ fn parsed<T: FromStr>(name: &'static str) -> Option<T> {
     Some(given.parse().unwrap_or_else(|_| refuse(name, given)))
 }
 
+/// The same of one that a host can have: no group's, not everybody's, not none.
+fn parsed_host<T: FromStr + Copy + Into<IpAddress>>(name: &'static str) -> Option<T> {
+    let given = arguments(name).next()?;
+    Some(host(given).unwrap_or_else(|| refuse(name, given)))
+}
+
+fn host<T: FromStr + Copy + Into<IpAddress>>(given: &str) -> Option<T> {
+    given.parse().ok().filter(|address: &T| (*address).into().is_unicast())
+}
+
 /// Whoever gave a machine an address does not want it to take another.
 fn refuse(name: &str, given: &str) -> ! {
     panic_println!(
-        "bootstack: refused: the boot argument env={name}={given} is no address: correct it, or leave it out for DHCP"
+        "bootstack: refused: the boot argument env={name}={given} is no address of a host: correct it, or leave it out for DHCP"
     );
     crate::scheduler::shutdown(1)
 }
