@@ -27,6 +27,8 @@ const NO_NETWORKS: [Router; 3] = [
 
 /// Gateways that nobody can have: no address, everybody's, a group's (RFC 1122, 3.2.1.3).
 const NO_GATEWAYS: [[u8; 4]; 3] = [[0; 4], [255; 4], [224, 0, 0, 1]];
+/// A DHCP server in another network, which a relay speaks for (RFC 5737's range).
+const FAR_SERVER: [u8; 4] = [198, 51, 100, 67];
 /// Renewed every two seconds.
 const SHORT_S: u32 = 4;
 
@@ -85,6 +87,30 @@ pub(super) fn a_lease_with_a_gateway_that_cannot_be_is_kept_without_it(stand: &m
         site.peer.wire.dhcp = Some(Dhcp { router, ..Dhcp::giving(FIRST, SHORT_S) });
         for_a_lease(&mut site, |site| site.peer.wire.send(&from_elsewhere().frame_to(FIRST)))?;
     }
+    site.is_unharmed()
+}
+
+/// As behind a relay, whose messages may even come from no address at all (RFC 2131, 4.1; RFC 1542, 4.1.2).
+pub(super) fn a_lease_is_renewed_at_the_server_and_not_where_its_message_came_from(
+    stand: &mut Stand,
+) -> Result<()> {
+    for source in [tests::wire::HOST, [0; 4]] {
+        let relayed = Dhcp { source, server: FAR_SERVER, ..Dhcp::giving(FIRST, SHORT_S) };
+        let mut site = Site::open_asking(stand, relayed)?;
+        for_a_lease(&mut site, |_| ())?;
+        site.is_unharmed()?;
+    }
+    let nobody = Dhcp { server: [0; 4], ..Dhcp::giving(SECOND, SHORT_S) };
+    let mut site = Site::open_asking(stand, Dhcp::giving(FIRST, SHORT_S))?;
+    // Asking anew, it is offered an address by a server that cannot be asked again, and does not take it.
+    site.peer.wire.dhcp = Some(nobody);
+    site.peer.machine = SECOND.into();
+    ensure!(
+        site.peer.visit(Duration::from_secs(3 * u64::from(SHORT_S))).is_err(),
+        "it took an address of nobody"
+    );
+    site.peer.wire.dhcp = Some(Dhcp::giving(FIRST, SHORT_S));
+    site.moves_to(FIRST)?;
     site.is_unharmed()
 }
 
