@@ -6,6 +6,7 @@
 //! It measures nothing, and knows no peer: the network is judged from outside. Invariant: a claim that does not hold ends the
 //! program, or never comes back, which whoever watches the console finds out.
 
+mod addresses;
 mod registers;
 mod threads;
 mod timers;
@@ -34,6 +35,7 @@ const CLAIMS: &[Claim] = claims![
     },
     timers::{no_timer_fires_early_and_all_do, time_passes_for_one_thread_while_another_computes},
     threads::{threads_come_and_go, blocking_work_comes_back, who_waits_leaves_the_processor_to_who_computes},
+    addresses::{nobody_connects_to_no_address, a_datagram_to_no_address_goes_nowhere},
     registers::{vector_registers_are_each_threads_own},
 ];
 

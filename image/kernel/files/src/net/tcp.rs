@@ -335,6 +335,10 @@ fn accept_from(stack: &mut Stack, listener: u32) -> Result<(u32, Arc<Ready>, IpE
 }
 
 fn open(stack: &mut Stack, remote: IpEndpoint, local: Option<IpListenEndpoint>) -> Result<u32> {
+    // A name may lead here, by an answer that nobody should believe.
+    if remote.addr.is_unspecified() || remote.port == 0 {
+        return Err(Error::EADDRNOTAVAIL);
+    }
     let address = match local.and_then(|local| local.addr) {
         Some(address) => address,
         None => stack.link.iface.get_source_address(&remote.addr).ok_or(Error::EHOSTUNREACH)?,

@@ -74,6 +74,9 @@ impl UdpSocket {
     /// Sends one datagram, to the peer if none is named.
     pub(crate) fn send_to(&self, bytes: &[u8], remote: Option<IpEndpoint>) -> Result<usize> {
         let remote = remote.or(*self.peer.lock()).ok_or(Error::EDESTADDRREQ)?;
+        if remote.addr.is_unspecified() || remote.port == 0 {
+            return Err(Error::EADDRNOTAVAIL);
+        }
         retry(self.is_nonblocking(), None, || {
             stack::with(|stack| {
                 ensure_bound(stack, self.handle)?;
