@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tests::stand::Stand;
 use tests::wire::craft::{self, Segment, flags};
 
-use super::site::{NO_ROUTER, Site};
+use super::site::{NO_ROUTER, PATIENCE, Site};
 
 /// Enough to meet every field; some seconds under emulation.
 const GARBAGE_FRAMES: usize = 4_000;
@@ -15,6 +15,8 @@ const LONG_GARBAGE_FRAMES: usize = 100_000;
 /// More than the machine keeps of half-open connections (one for each 32 KiB of its memory), and many times that.
 const FLOOD_FRAMES: u32 = 5_000;
 const LONG_FLOOD_FRAMES: u32 = 40_000;
+/// In which a visitor is answered who waits for nothing; a second is the least that a lost segment costs.
+const PROMPT: Duration = Duration::from_millis(900);
 /// How long the machine may take to answer a crafted segment.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -161,6 +163,31 @@ pub(super) fn a_forged_reset_ends_no_connection(stand: &mut Stand) -> Result<()>
     connection.send(&mut site, 20, &REQUEST[20..]);
     let (_, _, _, payload) = answer(&mut site, 2101, |_, _, payload| !payload.is_empty())?;
     ensure!(payload.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&payload));
+    site.is_unharmed()
+}
+
+/// Hosts of our network that announce themselves until nobody remembers another, and some that begin connections and never
+/// say where they are: visitors from elsewhere are answered by the gateway all the while.
+pub(super) fn a_crowd_of_neighbours_does_not_hide_the_gateway(stand: &mut Stand) -> Result<()> {
+    const ROUNDS: usize = 20;
+    /// Who announces, and who is silent, by the last byte of their addresses.
+    const ANNOUNCE: std::ops::Range<u8> = 10..210;
+    const SILENT: std::ops::Range<u8> = 210..250;
+    let mut site = Site::open(stand)?;
+    site.peer.move_far();
+    for round in 0..ROUNDS {
+        for host in ANNOUNCE {
+            site.peer.wire.send(&craft::arp([10, 77, 0, host], [2, 0, 0, 0, 1, host], true));
+        }
+        for host in SILENT {
+            let source_port = 3000 + round as u16;
+            let template = Segment { source: [10, 77, 0, host], source_port, ..Segment::default() };
+            let syn = Segment { flags: flags::SYN, options: vec![2, 4, 5, 180], ..template };
+            site.peer.wire.send(&syn.frame());
+        }
+        let took = site.peer.visit(PATIENCE)?;
+        ensure!(took < PROMPT, "a visitor from elsewhere waited {} ms", took.as_millis());
+    }
     site.is_unharmed()
 }
 
