@@ -15,6 +15,8 @@ const LONG_GARBAGE_FRAMES: usize = 100_000;
 /// More than the machine keeps of half-open connections (one for each 32 KiB of its memory), and many times that.
 const FLOOD_FRAMES: u32 = 5_000;
 const LONG_FLOOD_FRAMES: u32 = 40_000;
+/// What a segment carries.
+const SEGMENT_BYTES: usize = 1460;
 /// In which a visitor is answered who waits for nothing; a second is the least that a lost segment costs.
 const PROMPT: Duration = Duration::from_millis(900);
 /// How long the machine may take to answer a crafted segment.
@@ -71,7 +73,15 @@ struct ByHand {
 }
 
 impl ByHand {
+    /// A connection whose handshake is over.
     fn open(site: &mut Site, source_port: u16) -> Result<Self> {
+        let connection = Self::greet(site, source_port)?;
+        site.peer.wire.send(&connection.template.frame());
+        Ok(connection)
+    }
+
+    /// A connection that lacks but the handshake's last segment, which is the template as it is.
+    fn greet(site: &mut Site, source_port: u16) -> Result<Self> {
         // An address of our network that our own TCP does not have: it would reset what it does not know.
         let source = [10, 77, 0, 9];
         let syn = Segment {
@@ -79,7 +89,8 @@ impl ByHand {
             source_port,
             sequence: 1000,
             flags: flags::SYN,
-            options: vec![2, 4, 5, 180],
+            // 1460 bytes in a segment; windows in units of 128 bytes, as everybody offers (RFC 7323, 2.2).
+            options: vec![2, 4, 5, 180, 1, 3, 3, 7],
             ..Segment::default()
         };
         site.peer.wire.send(&craft::arp(source, tests::wire::HOST_MAC, true));
@@ -94,8 +105,36 @@ impl ByHand {
             options: Vec::new(),
             ..syn
         };
-        site.peer.wire.send(&template.frame());
         Ok(Self { template })
+    }
+
+    /// The segment of these bytes that begins at `at`, the last one with the end of the stream.
+    fn send_segment(&self, site: &mut Site, at: usize, bytes: &[u8]) {
+        let end = bytes.len().min(at + SEGMENT_BYTES);
+        let fin = if end == bytes.len() { flags::FIN } else { 0 };
+        let segment = Segment {
+            sequence: self.template.sequence + at as u32,
+            flags: flags::ACK | fin,
+            payload: bytes[at..end].to_vec(),
+            ..self.template.clone()
+        };
+        site.peer.wire.send(&segment.frame());
+    }
+
+    /// Sends what was not acknowledged whenever the machine says a word, and returns the beginning of its answer.
+    fn repeat_until_answered(&self, site: &mut Site, bytes: &[u8]) -> Result<String> {
+        let start = Instant::now();
+        while start.elapsed() < ANSWER {
+            let (_, number, flags, payload) = answer(site, self.template.source_port, |_, _, _| true)?;
+            let acknowledged = number.wrapping_sub(self.template.sequence) as usize;
+            if !payload.is_empty() || flags & (flags::FIN | flags::RST) != 0 {
+                return Ok(String::from_utf8_lossy(&payload).into_owned());
+            }
+            if acknowledged < bytes.len() {
+                self.send_segment(site, acknowledged, bytes);
+            }
+        }
+        bail!("no answer to the whole within {} s", ANSWER.as_secs())
     }
 
     fn send(&self, site: &mut Site, offset: usize, bytes: &[u8]) {
@@ -164,6 +203,34 @@ pub(super) fn a_forged_reset_ends_no_connection(stand: &mut Stand) -> Result<()>
     let (_, _, _, payload) = answer(&mut site, 2101, |_, _, payload| !payload.is_empty())?;
     ensure!(payload.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&payload));
     site.is_unharmed()
+}
+
+/// A peer that ignores the window, all at once before anybody reads: what is beyond it counts for nothing until it comes
+/// again, neither its bytes nor the end that it claims.
+pub(super) fn more_than_the_window_is_neither_kept_nor_taken_for_the_end(stand: &mut Stand) -> Result<()> {
+    /// The last segment reaches over the end of the first window, 8 KiB; and far beyond it.
+    const LENGTHS: [(u16, usize); 2] = [(2301, 6 * SEGMENT_BYTES), (2302, 12 << 10)];
+    let mut site = Site::open(stand)?;
+    for (port, length) in LENGTHS {
+        let request = padded_request(length);
+        let connection = ByHand::greet(&mut site, port)?;
+        // A machine that stands still takes nothing until everything is there.
+        site.web.machine.control("stop")?;
+        site.peer.wire.send(&connection.template.frame());
+        (0..length).step_by(SEGMENT_BYTES).for_each(|at| connection.send_segment(&mut site, at, &request));
+        site.web.machine.control("cont")?;
+        let text = connection.repeat_until_answered(&mut site, &request)?;
+        ensure!(text.starts_with("HTTP/1.1 308 "), "port {port}: {text:?}");
+    }
+    site.is_unharmed()
+}
+
+/// A request of this length.
+fn padded_request(length: usize) -> Vec<u8> {
+    let text = String::from_utf8_lossy(REQUEST);
+    let (head, end) = text.split_at(text.len() - 2);
+    let padding = "a".repeat(length - text.len() - "X-Padding: \r\n".len());
+    format!("{head}X-Padding: {padding}\r\n{end}").into_bytes()
 }
 
 /// Hosts of our network that announce themselves until nobody remembers another, and some that begin connections and never
