@@ -29,6 +29,8 @@ const NO_NETWORKS: [Router; 3] = [
 const NO_GATEWAYS: [[u8; 4]; 3] = [[0; 4], [255; 4], [224, 0, 0, 1]];
 /// A DHCP server in another network, which a relay speaks for (RFC 5737's range).
 const FAR_SERVER: [u8; 4] = [198, 51, 100, 67];
+/// A mask of one address, as some clouds give it: the gateway is in another network.
+const ALONE: [u8; 4] = [255; 4];
 /// Renewed every two seconds.
 const SHORT_S: u32 = 4;
 
@@ -128,6 +130,14 @@ fn for_a_lease(site: &mut Site, mut meanwhile: impl FnMut(&mut Site)) -> Result<
 /// The first word of somebody in another network.
 fn from_elsewhere() -> Segment {
     Segment { source: [203, 0, 113, 1], flags: flags::SYN, options: vec![2, 4, 5, 180], ..Segment::default() }
+}
+
+/// The gateway's network is not the machine's: who else could say where it is?
+pub(super) fn a_lease_of_one_address_alone_reaches_its_gateway(stand: &mut Stand) -> Result<()> {
+    let mut site = Site::open_asking(stand, Dhcp { mask: ALONE, ..Dhcp::giving(FIRST, LEASE_S) })?;
+    site.peer.move_far();
+    site.visit()?;
+    site.is_unharmed()
 }
 
 /// While the machine asks and renews, others answer too, with anything.

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             a_router_that_names_no_network_is_not_believed,
             a_lease_with_a_gateway_that_cannot_be_is_kept_without_it,
             a_lease_is_renewed_at_the_server_and_not_where_its_message_came_from,
+            a_lease_of_one_address_alone_reaches_its_gateway,
             long_a_lease_is_renewed_and_another_address_is_followed,
             long_answers_that_no_server_gives_do_no_harm,
         },
