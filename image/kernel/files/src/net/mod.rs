@@ -12,6 +12,7 @@ mod budget;
 mod connection;
 mod connections;
 mod frame;
+mod lease;
 mod link;
 mod listeners;
 mod lookup;

@@ -13,6 +13,7 @@ use smoltcp::wire::{
     DhcpPacket, DnsQueryType, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address,
 };
 
+use super::lease;
 use super::link::Link;
 use super::nic::Received;
 use super::port::Port;
@@ -109,13 +110,11 @@ impl Shared {
             if iface.ipv4_addr().is_some() {
                 warn!("the DHCP lease is lost");
             }
-            set_address(iface, None, None);
+            lease::take(iface, None, None);
             return;
         };
-        // A gateway that nobody can have is none: the first packet to another network would end in a panic.
-        let router = router.filter(|router| IpAddress::Ipv4(*router).is_unicast());
         info!("DHCP: {address}, gateway {router:?}");
-        set_address(iface, Some(address), router);
+        lease::take(iface, Some(address), router);
         crate::clock::learn(time_servers.into_iter());
         if arguments("HERMIT_DNS").next().is_none() {
             let servers = servers.iter().map(|server| IpAddress::Ipv4(*server)).collect::<Vec<_>>();
@@ -217,19 +216,6 @@ fn time_servers(packet: &DhcpPacket<&[u8]>) -> Vec<Ipv4Address> {
     addresses.filter_map(|address| Some(Ipv4Address::from(*address.first_chunk::<4>()?))).collect()
 }
 
-fn set_address(iface: &mut Interface, address: Option<Ipv4Cidr>, router: Option<Ipv4Address>) {
-    iface.update_ip_addrs(|addresses| {
-        addresses.retain(|known| !matches!(known, IpCidr::Ipv4(_)));
-        if let Some(address) = address {
-            let _ = addresses.push(IpCidr::Ipv4(address));
-        }
-    });
-    iface.routes_mut().remove_default_ipv4_route();
-    if let Some(router) = router {
-        let _ = iface.routes_mut().add_default_ipv4_route(router);
-    }
-}
-
 /// The words of a boot argument `env=NAME=a,b`.
 fn arguments(name: &'static str) -> impl Iterator<Item = &'static str> {
     crate::env::var(name).map(|words| words.split(',')).into_iter().flatten()
@@ -249,7 +235,7 @@ fn set_static_address(iface: &mut Interface) -> bool {
     let cidr = cidr.unwrap_or_else(|| refuse("HERMIT_IP", given));
     let router = parsed_host("HERMIT_GATEWAY");
     info!("static address {cidr}, gateway {router:?}");
-    set_address(iface, Some(cidr), router);
+    lease::take(iface, Some(cidr), router);
     true
 }
 
