@@ -36,6 +36,8 @@ pub(super) struct Shared {
     set: SocketSet<'static>,
     dhcp: Option<SocketHandle>,
     dns: SocketHandle,
+    /// Lookups under way.
+    lookups: usize,
     udp: Vec<(SocketHandle, Arc<Ready>)>,
     deadline: Option<Instant>,
     is_dirty: bool,
@@ -48,7 +50,7 @@ impl Shared {
         let dns = set.add(dns::Socket::new(&[], Vec::new()));
         let dhcp = (!set_static_address(iface)).then(|| set.add(dhcp_client()));
         set_static_address_v6(iface);
-        let mut shared = Self { set, dhcp, dns, udp: Vec::new(), deadline: None, is_dirty: true };
+        let mut shared = Self { set, dhcp, dns, lookups: 0, udp: Vec::new(), deadline: None, is_dirty: true };
         let server = |given: &str| host(given).unwrap_or_else(|| refuse("HERMIT_DNS", given));
         shared.set_servers(&arguments("HERMIT_DNS").map(server).collect::<Vec<IpAddress>>());
         shared
@@ -83,6 +85,10 @@ impl Shared {
         self.egress(link);
         self.follow_lease(&mut link.iface);
         self.refresh();
+        if self.lookups > 0 {
+            // A name has no readiness: who waits for one looks for itself.
+            super::wait::notify();
+        }
         let next = link.iface.poll_at(link.now, &self.set);
         self.deadline = next.map(|at| at.max(link.now + smoltcp::time::Duration::from_millis(1)));
     }
@@ -189,16 +195,20 @@ impl Shared {
     ) -> io::Result<dns::QueryHandle> {
         self.is_dirty = true;
         let socket = self.set.get_mut::<dns::Socket<'_>>(self.dns);
-        socket.start_query(link.iface.context(), name, kind).map_err(|_| io::Error::EINVAL)
+        let query = socket.start_query(link.iface.context(), name, kind).map_err(|_| io::Error::EINVAL)?;
+        self.lookups += 1;
+        Ok(query)
     }
 
     /// What a lookup found. `None` while it is under way.
     pub(super) fn found(&mut self, query: dns::QueryHandle) -> Option<Vec<IpAddress>> {
-        match self.set.get_mut::<dns::Socket<'_>>(self.dns).get_query_result(query) {
-            Ok(addresses) => Some(addresses.iter().copied().collect()),
-            Err(dns::GetQueryResultError::Pending) => None,
-            Err(dns::GetQueryResultError::Failed) => Some(Vec::new()),
-        }
+        let found = match self.set.get_mut::<dns::Socket<'_>>(self.dns).get_query_result(query) {
+            Ok(addresses) => addresses.iter().copied().collect(),
+            Err(dns::GetQueryResultError::Pending) => return None,
+            Err(dns::GetQueryResultError::Failed) => Vec::new(),
+        };
+        self.lookups -= 1;
+        Some(found)
     }
 }
 
