@@ -6,6 +6,7 @@
 
 mod crowd;
 mod lease;
+mod names;
 mod packets;
 mod secure;
 mod site;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
             a_lease_of_one_address_alone_reaches_its_gateway,
             long_a_lease_is_renewed_and_another_address_is_followed,
             long_answers_that_no_server_gives_do_no_harm,
+        },
+        names::{
+            a_name_server_that_fails_or_is_silent_is_not_the_last_that_is_asked,
+            a_name_server_that_lies_stops_nobody,
         },
         weather::{long_a_page_arrives_whole_through_foul_weather},
         crowd::{long_vanished_clients_stop_nobody},

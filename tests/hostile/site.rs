@@ -65,6 +65,13 @@ impl Site {
         Ok(site)
     }
 
+    /// A machine that asks name servers at these two addresses for its database.
+    pub(super) fn open_asking_names(stand: &mut Stand, servers: [[u8; 4]; 2]) -> Result<Self> {
+        let [first, second] = servers.map(std::net::Ipv4Addr::from);
+        let arguments = format!("{KERNEL_ARGUMENTS} env=HERMIT_DNS={first},{second}");
+        Self::plan(stand, &arguments, "", |plan| plan.database_at("db.foobar.com"))?.visited()
+    }
+
     /// A machine that a router of IPv6 tells where it is.
     pub(super) fn open_routed(stand: &mut Stand, router: Router) -> Result<Self> {
         let mut site = Self::start(stand, KERNEL_ARGUMENTS, "")?;

@@ -7,6 +7,7 @@
 
 pub mod craft;
 mod dhcp;
+mod dns;
 mod peer;
 mod router;
 mod weather;
@@ -23,11 +24,13 @@ use anyhow::{Context, Result};
 use image::machine::{GUEST_WIRE, HOST_WIRE};
 
 pub use dhcp::Dhcp;
+pub use dns::{Dns, Says};
 pub use peer::{HTTP, HTTPS, Peer, take};
 pub use router::Router;
 pub use weather::{Line, Weather};
 
 use crate::Dice;
+use craft::{Segment, flags};
 
 /// The network that both ends are in (RFC 1918), and their addresses.
 pub const GUEST: [u8; 4] = [10, 77, 0, 2];
@@ -46,6 +49,28 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// The greatest frame.
 const FRAME_BYTES: usize = 65_600;
 
+/// A host that refuses every connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusing {
+    /// Its address.
+    pub place: [u8; 4],
+    /// Whether the machine tried.
+    pub was_asked: bool,
+}
+
+impl Refusing {
+    fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        let (port, source_port, sequence, _, flags::SYN, _) = craft::read(frame)? else { return None };
+        if frame.get(30..34) != Some(&self.place) {
+            return None;
+        }
+        self.was_asked = true;
+        let (source, acknowledgement) = (self.place, sequence.wrapping_add(1));
+        let flags = flags::RST | flags::ACK;
+        Some(Segment { source, source_port, port, acknowledgement, flags, ..Segment::default() }.frame())
+    }
+}
+
 /// Our end of the machine's cable.
 pub struct Wire {
     socket: UnixDatagram,
@@ -59,6 +84,10 @@ pub struct Wire {
     deaf: HashSet<u16>,
     /// Who gives the machine its address, if it asks.
     pub dhcp: Option<Dhcp>,
+    /// Who knows names, if the machine asks.
+    pub dns: Option<Dns>,
+    /// A host in another network that refuses connections.
+    pub refusing: Option<Refusing>,
     /// Who says what the IPv6 network is called, if the machine asks.
     pub router: Option<Router>,
 }
@@ -84,6 +113,8 @@ impl Wire {
             buffer: vec![0; FRAME_BYTES],
             deaf: HashSet::new(),
             dhcp: None,
+            dns: None,
+            refusing: None,
             router: None,
         })
     }
@@ -133,7 +164,9 @@ impl Wire {
         }
         let lease = self.dhcp.as_ref().and_then(|dhcp| dhcp.answer(&frame));
         let network = self.router.as_ref().and_then(|router| router.answer(&frame));
-        for answer in lease.into_iter().chain(network) {
+        let names = self.dns.as_mut().and_then(|dns| dns.answer(&frame));
+        let refusal = self.refusing.as_mut().and_then(|refusing| refusing.answer(&frame));
+        for answer in lease.into_iter().chain(network).chain(names).chain(refusal) {
             self.send(&answer);
         }
         Some(frame)

@@ -42,18 +42,26 @@ impl Identity {
         self.authority.certificate_path()
     }
 
-    /// The configuration file of a web machine whose HTTPS port is seen as `public_port` from outside.
+    /// The configuration file of a web machine whose HTTPS port is seen as `public_port` from outside, and whose database has
+    /// this name; without one it is this host.
     ///
     /// # Errors
     /// When no certificate can be issued.
-    pub fn config(&self, public_port: u16, database_port: u16, password: &str) -> Result<Vec<u8>> {
+    pub fn config(
+        &self,
+        public_port: u16,
+        database: Option<&str>,
+        database_port: u16,
+        password: &str,
+    ) -> Result<Vec<u8>> {
+        let database = database.unwrap_or(HOST_FROM_GUEST);
         let issued = self.authority.issue(&[&self.host], DAYS)?;
         let (host, ca) = (&self.host, self.authority.certificate_pem());
         let text = format!(
             "host = '{host}'\n\
              [listen]\nhttp = '0.0.0.0:80'\nhttps = '0.0.0.0:443'\npublic_port = {public_port}\n\
              [tls]\ncertificate_chain = '''\n{chain}'''\nprivate_key = '''\n{key}'''\n\
-             [database]\nhost = '{HOST_FROM_GUEST}'\nport = {database_port}\nname = 'site'\nuser = 'site'\n\
+             [database]\nhost = '{database}'\nport = {database_port}\nname = 'site'\nuser = 'site'\n\
              password = '{password}'\nca = '''\n{ca}'''\n\
              certificate = '''\n{chain}'''\nkey = '''\n{key}'''\n",
             chain = issued.certificate_chain,

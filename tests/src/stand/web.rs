@@ -37,6 +37,7 @@ pub struct Plan<'a> {
     way: Way,
     cpus: u32,
     memory_mib: u32,
+    database: Option<String>,
     database_port: u16,
     password: String,
     ports: Option<WebPorts>,
@@ -62,6 +63,7 @@ impl Stand {
             way,
             cpus: 1,
             memory_mib,
+            database: None,
             database_port,
             password,
             ports: None,
@@ -134,6 +136,13 @@ impl Plan<'_> {
         self
     }
 
+    /// With a database that it knows by this name only.
+    #[must_use]
+    pub fn database_at(mut self, name: &str) -> Self {
+        self.database = Some(name.to_owned());
+        self
+    }
+
     /// With these tables added to its configuration.
     #[must_use]
     pub fn configured(mut self, tables: &str) -> Self {
@@ -163,7 +172,12 @@ impl Plan<'_> {
         let stand = self.stand;
         let folder = stand.machine_folder(&format!("web-{}", self.way.name()))?;
         let ports = self.ports.map_or_else(free_ports, Ok)?;
-        let mut config = stand.identity.config(ports.https, self.database_port, &self.password)?;
+        let mut config = stand.identity.config(
+            ports.https,
+            self.database.as_deref(),
+            self.database_port,
+            &self.password,
+        )?;
         config.extend(self.more_config.as_bytes());
         let mut boot = stand.parts.web_boot(self.way, &folder, &config)?;
         if let WebBoot::Direct { arguments, application, .. } = &mut boot {

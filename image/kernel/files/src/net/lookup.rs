@@ -1,8 +1,9 @@
 //! Names to addresses, by DNS.
 //!
-//! It caches nothing. Repeats and other servers are smoltcp's: 1, 2, 4 s, 10 s for each server.
+//! It caches nothing. Repeats and other servers are smoltcp's: each is asked twice in 2 s, then all again with twice the
+//! patience, and once more.
 //!
-//! Invariant: a lookup ends, by `DEADLINE_US` at the latest.
+//! Invariant: a lookup ends, by `DEADLINE_US` at the latest, and leaves nothing behind.
 
 use alloc::vec::Vec;
 
@@ -31,16 +32,24 @@ pub(crate) fn look_up(name: &str) -> Result<Vec<IpAddress>> {
     let _ = retry(false, Some(wait::now() + ADDRESS_US), || stack::with(|stack| has_address(stack)));
     let mut found = ask(name, DnsQueryType::A)?;
     if stack::with(|stack| Ok(has_global_v6(stack)))? {
-        found.extend(ask(name, DnsQueryType::Aaaa)?);
+        // Who has answered for the one family and not for the other is reached by the one.
+        found.extend(ask(name, DnsQueryType::Aaaa).unwrap_or_default());
     }
     Ok(found)
 }
 
 fn ask(name: &str, kind: DnsQueryType) -> Result<Vec<IpAddress>> {
     let query = stack::with(|stack| stack.shared.look_up(&mut stack.link, name, kind))?;
-    retry(false, Some(wait::now() + DEADLINE_US), || {
+    let found = retry(false, Some(wait::now() + DEADLINE_US), || {
         stack::with(|stack| stack.shared.found(query).ok_or(Error::EAGAIN))
-    })
+    });
+    if found.is_err() {
+        stack::with(|stack| {
+            stack.shared.forget(query);
+            Ok(())
+        })?;
+    }
+    found
 }
 
 fn has_address(stack: &mut stack::Stack) -> Result<()> {

@@ -210,6 +210,12 @@ impl Shared {
         self.lookups -= 1;
         Some(found)
     }
+
+    /// Gives up a lookup that is under way.
+    pub(super) fn forget(&mut self, query: dns::QueryHandle) {
+        self.set.get_mut::<dns::Socket<'_>>(self.dns).cancel_query(query);
+        self.lookups -= 1;
+    }
 }
 
 /// Asks for time servers too, and keeps the answer so that they can be read: smoltcp passes over them.
