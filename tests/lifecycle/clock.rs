@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use http::StatusCode;
 use image::machine::Variation;
-use tests::stand::{Stand, Way};
+use tests::stand::{Stand, Way, Web};
 
 /// What a machine says that does not know the time.
 const WAITING: &str = "bootstack: waiting for a time server";
@@ -77,10 +77,38 @@ pub(super) fn a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree(
     ensure!(!web.console()?.contains("serving"), "it served before it knew the time");
     servers.iter().for_each(TimeServer::speak);
     web.wait_until_serving()?;
+    shows(&web, SystemTime::now() + HOUR)
+}
+
+/// The clock can be set back only as long as nobody has seen it; slowed, it would be wrong for twenty years.
+pub(super) fn a_clock_chip_that_is_ahead_is_overruled_before_the_first_answer(
+    stand: &mut Stand,
+) -> Result<()> {
+    const TWO_YEARS: Duration = Duration::from_secs(2 * 365 * 86_400);
+    let server = TimeServer::start(Duration::ZERO)?;
+    server.speak();
+    let ahead = Variation { clock: Some(day(SystemTime::now() + TWO_YEARS)), ..Variation::default() };
+    let web = stand
+        .web(Way::Direct, 1, "nobody-asks-for-it")
+        .varied(ahead)
+        .kernel_arguments(&format!("env=BOOTSTACK_NTP=10.0.2.2:{}", server.port))
+        .serve()?;
+    shows(&web, SystemTime::now())
+}
+
+/// The machine's next answer has this date.
+fn shows(web: &Web, expected: SystemTime) -> Result<()> {
     let answer = web.client().get("/healthz")?.expect(StatusCode::OK)?;
     let date = httpdate::parse_http_date(answer.headers.get("date").context("no date")?.to_str()?)?;
-    let expected = SystemTime::now() + HOUR;
     let error = expected.duration_since(date).or_else(|_| date.duration_since(expected))?;
     ensure!(error < NEAR, "the machine's clock is {} s from the time servers'", error.as_secs());
     Ok(())
+}
+
+/// A day as QEMU's `-rtc base=` takes it: from `Sun, 06 Nov 1994 08:49:37 GMT` to `1994-11-06`.
+fn day(time: SystemTime) -> String {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let date = httpdate::fmt_http_date(time);
+    let month = MONTHS.find(&date[8..11]).map_or(1, |at| at / 3 + 1);
+    format!("{}-{month:02}-{}", &date[12..16], &date[5..7])
 }

@@ -47,7 +47,10 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_web_machine_drains_and_powers_off_at_its_power_button,
         },
         inside::{the_kernel_keeps_its_promises_to_a_program},
-        clock::{a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree},
+        clock::{
+            a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree,
+            a_clock_chip_that_is_ahead_is_overruled_before_the_first_answer,
+        },
         entropy::{
             a_machine_without_random_numbers_is_refused_with_a_line,
             the_hosts_random_device_is_enough,

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use hermit_sync::InterruptTicketMutex;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
-use super::{correct, now_micros, sntp};
+use super::{correct, is_awaited, now_micros, sntp};
 use crate::arch::core_local::core_scheduler;
 use crate::io::Result;
 use crate::net::udp::UdpSocket;
@@ -28,8 +28,9 @@ const ROUND_US: u64 = 2_000_000;
 /// Between rounds, in seconds: at first, and when all is well (RFC 5905's default poll interval, 2^10 s).
 const FIRST_PAUSE_S: u64 = 2;
 const LONGEST_PAUSE_S: u64 = 1024;
-/// A failed round is repeated after at most this many seconds.
+/// A failed round is repeated after at most this many seconds, and while the application waits for it soon.
 const LONGEST_RETRY_S: u64 = 64;
+const AWAITED_PAUSE_US: u64 = 200_000;
 const STACK_BYTES: usize = 64 << 10;
 
 static SERVERS: InterruptTicketMutex<Vec<IpEndpoint>> = InterruptTicketMutex::new(Vec::new());
@@ -48,6 +49,11 @@ fn set(mut servers: Vec<IpEndpoint>) {
     COUNT.store(servers.len() as u32, Ordering::SeqCst);
     *SERVERS.lock() = servers;
     futex_wake(&COUNT, i32::MAX);
+}
+
+/// Whether there is somebody to ask.
+pub(super) fn are_known() -> bool {
+    COUNT.load(Ordering::SeqCst) != 0
 }
 
 /// Starts the thread that asks.
@@ -80,6 +86,10 @@ extern "C" fn run(_: usize) {
             Ok(Some(offset_us)) => {
                 correct(offset_us);
                 LONGEST_PAUSE_S
+            }
+            Ok(None) | Err(_) if is_awaited() => {
+                sleep(AWAITED_PAUSE_US);
+                continue;
             }
             Ok(None) | Err(_) => LONGEST_RETRY_S,
         };
