@@ -1,14 +1,16 @@
 //! Pebble: a real certificate authority for tests and benchmarks, with a name server for which every name is this host.
 //!
-//! Invariant: what was started ends with its handle.
+//! Its Debian package is unpacked below `target`, not installed: the releases that hosts run have older ones, which know
+//! neither renewal information nor profiles. Invariant: what was started ends with its handle.
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ::image::command;
+use ::image::debian::Policy;
 use ::image::machine::free_port;
 use ::image::wait::{Status, wait_until};
+use ::image::{Layout, command, db};
 use anyhow::{Context, Result};
 use tls::authority::Authority;
 
@@ -53,9 +55,16 @@ impl Drop for Process {
 impl Names {
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         let (dns, management) = (free_port()?, free_port()?);
-        let mut server = Command::new("pebble-challtestsrv");
-        server.arg(format!("-dns01=127.0.0.1:{dns}")).arg(format!("-management=127.0.0.1:{management}"));
-        server.args(["-defaultIPv4=127.0.0.1", "-defaultIPv6=", "-http01=", "-https01=", "-tlsalpn01="]);
+        let mut server = program("pebble-challtestsrv")?;
+        server.arg(format!("-dnsserver=127.0.0.1:{dns}")).arg(format!("-management=127.0.0.1:{management}"));
+        server.args([
+            "-defaultIPv4=127.0.0.1",
+            "-defaultIPv6=",
+            "-doh=",
+            "-http01=",
+            "-https01=",
+            "-tlsalpn01=",
+        ]);
         let process = start(server, &folder.join("names.log"), management)?;
         Ok(Self { _process: process, address: format!("127.0.0.1:{dns}") })
     }
@@ -77,11 +86,12 @@ impl Pebble {
             "externalAccountBindingRequired": false,
         });
         if let Some(lifetime_s) = looks.lifetime_s {
-            config["certificateValidityPeriod"] = lifetime_s.into();
+            config["profiles"] =
+                serde_json::json!({ "default": { "description": "", "validityPeriod": lifetime_s } });
         }
         let path = folder.join("pebble.json");
         fs::write(&path, serde_json::json!({ "pebble": config }).to_string())?;
-        let mut pebble = Command::new("pebble");
+        let mut pebble = program("pebble")?;
         pebble.arg(format!("-config={}", path.display())).arg(format!("-dnsserver={}", looks.name_server));
         pebble.arg("-strict").env("PEBBLE_VA_NOSLEEP", "1");
         Ok(Self {
@@ -102,6 +112,11 @@ impl Pebble {
         curl.arg(format!("https://localhost:{}/roots/0", self.management));
         Ok(String::from_utf8(command::output(&mut curl)?)?)
     }
+}
+
+fn program(name: &str) -> Result<Command> {
+    let programs = db::test_programs(&Layout::here()?, Policy::Resolve)?;
+    Ok(Command::new(programs.join(name)))
 }
 
 /// Starts a program and waits until it listens.

@@ -6,7 +6,7 @@
 use std::fs;
 
 use ::image::machine::free_port;
-use ::image::{Layout, Stack};
+use ::image::{Layout, Stack, db};
 use anyhow::{Context, Result};
 use clap::Args;
 use xshell::Shell;
@@ -26,6 +26,8 @@ mod programs;
 
 /// Names the file with the database for the service's tests.
 const DATABASE: &str = "BOOTSTACK_TEST_DATABASE";
+/// Names the folder of the programs that they start: a certificate authority.
+const PROGRAMS: &str = "BOOTSTACK_TEST_PROGRAMS";
 /// Asks them for the claims that take minutes, too.
 const LONG: &str = "BOOTSTACK_TEST_LONG";
 
@@ -85,7 +87,8 @@ impl Test {
         write_secret(&config, &site.database_config("127.0.0.1", port)?)?;
         let arguments =
             ["test", "--package", "service", "--features", "database-tests", "--test", "database"];
-        let mut tests = cargo(shell, &arguments).env(DATABASE, &config);
+        let programs = db::test_programs(layout, self.packages.policy())?;
+        let mut tests = cargo(shell, &arguments).env(DATABASE, &config).env(PROGRAMS, programs);
         if self.long {
             tests = tests.env(LONG, "1");
         }

@@ -23,5 +23,5 @@ pub(crate) use initrd::Archive;
 pub(crate) use modules::{Modules, uncompressed};
 pub use mysqld::{Certificates, Mysqld};
 pub(crate) use root::{erofs, overlay as copy_over};
-pub use tree::{Tree, host_tree};
+pub use tree::{Tree, host_tree, test_programs};
 pub use volume::make_volume;

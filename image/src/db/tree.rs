@@ -30,6 +30,15 @@ pub fn host_tree(layout: &Layout, policy: Policy) -> Result<Tree> {
     Tree::unpack(layout, &debian::packages(layout, policy)?, Use::Guest)
 }
 
+/// The folder of the programs that only tests run. They need nothing but the C library of any host since 2021.
+///
+/// # Errors
+/// As [`host_tree`].
+pub fn test_programs(layout: &Layout, policy: Policy) -> Result<PathBuf> {
+    let tree = Tree::unpack(layout, &debian::packages(layout, policy)?, Use::Test)?;
+    Ok(tree.root().join("usr/bin"))
+}
+
 impl Tree {
     /// Unpacks the packages of one use.
     pub(crate) fn unpack(layout: &Layout, lock: &Lock, r#use: Use) -> Result<Self> {

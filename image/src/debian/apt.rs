@@ -32,13 +32,15 @@ pub(super) fn resolve(layout: &Layout, wanted: &Wanted, mirror: &Mirror) -> Resu
     let files = |choices: Vec<Choice>| choices.into_iter().map(|choice| choice.file).collect::<BTreeSet<_>>();
     let guest = files(apt.choose(&[&wanted.guest])?);
     let tools = files(apt.choose(&[&wanted.guest, &wanted.tools])?);
-    let all = apt.choose(&[&wanted.guest, &wanted.tools, &wanted.bench])?;
+    let measured = files(apt.choose(&[&wanted.guest, &wanted.tools, &wanted.bench])?);
+    let all = apt.choose(&[&wanted.guest, &wanted.tools, &wanted.bench, &wanted.tests])?;
     let suites = apt.suites(&all)?;
     let package = |choice: Choice| {
         let r#use = match &choice.file {
             file if guest.contains(file) => Use::Guest,
             file if tools.contains(file) => Use::Tool,
-            _ => Use::Bench,
+            file if measured.contains(file) => Use::Bench,
+            _ => Use::Test,
         };
         choice.package(&addresses, &suites, r#use)
     };

@@ -20,6 +20,8 @@ pub enum Use {
     Tool,
     /// It is unpacked into the yardstick of `cargo xtask bench net`.
     Bench,
+    /// It runs on the host for tests.
+    Test,
 }
 
 /// One package at one version.

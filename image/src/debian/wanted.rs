@@ -24,6 +24,8 @@ pub struct Wanted {
     pub tools: Vec<String>,
     /// What only the yardstick of `cargo xtask bench net` needs.
     pub bench: Vec<String>,
+    /// What only tests run, on the host.
+    pub tests: Vec<String>,
     /// Packages that count as present, although nobody brings them.
     pub without: Vec<String>,
 }

@@ -56,7 +56,10 @@ fn main() {
     ]
     .concat();
     let trials = claims.into_iter().map(|(name, prove)| {
-        let trial = Trial::test(name, move || Ok(prove(&Fixture::from_environment()?)?));
+        let trial = Trial::test(name, move || {
+            let outcome = Fixture::from_environment().and_then(|fixture| prove(&fixture));
+            outcome.map_err(|error| format!("{error:#}").into())
+        });
         // Without the feature nobody promised a database. With it, a missing one is a failure.
         trial.with_ignored_flag(!cfg!(feature = "database-tests"))
     });

@@ -157,15 +157,6 @@ pub(super) const NEEDS: &[Need] = &[
         probe: |_| one_of(&["/sbin/mke2fs", "/usr/sbin/mke2fs"]),
     },
     Need {
-        name: "pebble",
-        why: "is the certificate authority that the tests order certificates from",
-        purpose: Purpose::Judge,
-        debian: &["pebble"],
-        archive: Archive::Release,
-        rustup: &[],
-        probe: |_| one_of(&["/usr/bin/pebble"]).and_then(|()| one_of(&["/usr/bin/pebble-challtestsrv"])),
-    },
-    Need {
         name: "nginx",
         why: "is measured beside the service",
         purpose: Purpose::Compare,

@@ -166,11 +166,27 @@ pub(crate) async fn request(
     host: &str,
     path: &str,
 ) -> anyhow::Result<Answer> {
+    send(port, client, host, path, None).await
+}
+
+/// The same; with a body it is a POST.
+pub(crate) async fn send(
+    port: u16,
+    client: &Arc<ClientConfig>,
+    host: &str,
+    path: &str,
+    body: Option<&str>,
+) -> anyhow::Result<Answer> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let name = ServerName::try_from(host.to_owned())?;
     let mut stream = TlsConnector::from(Arc::clone(client)).connect(name, stream).await?;
-    let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).await?;
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let body = body.unwrap_or_default();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: tests\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).await?;
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes).await;
     ensure!(!bytes.is_empty(), "no answer: {read:?}");
