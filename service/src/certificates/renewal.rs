@@ -15,9 +15,12 @@ use db::renewals::{Renewal, Wish};
 /// How long a machine that died keeps others waiting, in seconds. Longer than any one request to an authority.
 pub(super) const LEASE_S: u32 = 30;
 
-/// How often an authority that speaks of renewal is asked, in seconds (RFC 9773, 4.3.2 leaves it to the client; its
-/// examples say six hours).
+/// How often an authority is asked whether a certificate is due, in seconds, where it does not say itself (RFC 9773, 4.3.2
+/// leaves it to the client; its examples say six hours).
 const ASK_S: i64 = 6 * 3600;
+
+/// The least and the most that an authority's own word on that counts for (RFC 9773, 4.3.2: a minute, a day).
+const ASK_BOUNDS_S: (i64, i64) = (60, 86_400);
 
 /// How an attempt ended.
 struct Done {
@@ -74,11 +77,11 @@ impl Certificates {
             .and_then(|row| self.open(row).ok())
             .filter(|(identity, _)| self.0.names.iter().all(|name| identity.is_for(name)));
         let last = last.map(|(_, facts)| facts);
-        // Not yet: no authority is asked for nothing.
-        if let Some(facts) = last.as_ref().filter(|_| renewal.wish().is_none()) {
-            let due_s = due_s(&Window::by_lifetime(facts), facts) - self.0.clock.now_s();
-            if due_s > ASK_S {
-                return Ok(Done { next_s: ASK_S, renewed: false });
+        if let Some((row, facts)) = newest.as_ref().zip(last.as_ref()).filter(|_| renewal.wish().is_none()) {
+            let (due_s, ask_s) = self.due_s(row, facts).await;
+            let left_s = due_s - self.0.clock.now_s();
+            if left_s > 0 {
+                return Ok(Done { next_s: left_s.min(ask_s), renewed: false });
             }
         }
         let authority = self.choose(renewal.failures)?;
@@ -87,12 +90,6 @@ impl Certificates {
         if renewal.wish() == Some(Wish::Roll) {
             self.roll_key(&client, &account).await?;
             return Ok(Done { next_s: 0, renewed: false });
-        }
-        if let Some(facts) = last.as_ref().filter(|_| renewal.wish().is_none()) {
-            let due_s = self.due_s(&account, newest.as_ref(), facts).await - self.0.clock.now_s();
-            if due_s > 0 {
-                return Ok(Done { next_s: due_s.min(ASK_S), renewed: false });
-            }
         }
         self.renew(renewal, authority, &client, &account, newest.as_ref(), last.as_ref()).await
     }
@@ -135,23 +132,31 @@ impl Certificates {
         chosen.ok_or_else(|| Error::Order("no authority is configured".to_owned()))
     }
 
-    /// When the certificate is due: as its authority says, or by its lifetime. An authority that is asked and does not
-    /// answer changes nothing.
-    async fn due_s(&self, account: &Account<'_, Https>, row: Option<&Certificate>, facts: &Facts) -> i64 {
-        let by_lifetime = Window::by_lifetime(facts);
-        let id = renewal_id(facts).filter(|_| row.is_some());
-        let Some(id) = id else { return due_s(&by_lifetime, facts) };
-        match account.renewal_window(&id).await {
-            Ok(Some((window, _))) => due_s(&window, facts),
-            Ok(None) => due_s(&by_lifetime, facts),
+    /// When the certificate is due, and in how many seconds to ask again: as the authority that wrote it says, or by its
+    /// lifetime. Asked long before, for an authority that must revoke says "now". One that does not answer changes nothing.
+    async fn due_s(&self, row: &Certificate, facts: &Facts) -> (i64, i64) {
+        let by_lifetime = due_s(&Window::by_lifetime(facts), facts);
+        match self.asked(row, facts).await {
+            Ok(Some((window, again_s))) => {
+                let (least, most) = ASK_BOUNDS_S;
+                let again_s = again_s.and_then(|again_s| i64::try_from(again_s).ok());
+                let again_s = again_s.map_or(ASK_S, |again_s| again_s.clamp(least, most));
+                (due_s(&window, facts).min(Window::latest(facts)), again_s)
+            }
+            Ok(None) => (by_lifetime, ASK_S),
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the authority says nothing about renewal"
-                );
-                due_s(&by_lifetime, facts)
+                tracing::warn!(error = chain(&error), "the authority says nothing about renewal");
+                (by_lifetime, ASK_S)
             }
         }
+    }
+
+    async fn asked(&self, row: &Certificate, facts: &Facts) -> Result<Option<(Window, Option<u64>)>, Error> {
+        let authorities =
+            self.0.config.acme.as_ref().map(|acme| acme.authorities.as_slice()).unwrap_or_default();
+        let wrote = authorities.iter().find(|authority| authority.directory == row.authority);
+        let (Some(authority), Some(id)) = (wrote, renewal_id(facts)) else { return Ok(None) };
+        Ok(self.authority(authority).await?.renewal_window(&id).await?)
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("machines_that_start_together_order_once_and_any_answers", claims::one_order),
     ("a_session_of_one_machine_resumes_at_another", tickets::a_session_of_one_machine_resumes_at_another),
     ("an_order_of_a_dead_machine_is_finished_by_another", claims::an_order_is_inherited),
+    ("a_certificate_is_renewed_when_the_authority_says", claims::as_the_authority_says),
+    ("a_profile_that_is_asked_for_is_what_the_certificate_is", claims::a_profile),
     ("a_wrong_clock_neither_orders_nor_refuses", failures::a_wrong_clock),
     ("an_operator_says_by_the_page_what_is_wanted", operator::wishes_by_the_page),
     ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),
@@ -32,6 +34,7 @@ pub(crate) const LONG: &[Claim] = &[
     ("a_replaced_certificate_is_revoked_and_the_account_gets_another_key", operator::replace_and_roll),
     ("twenty_renewals_fail_no_request", load::twenty_renewals_fail_no_request),
     ("a_certificate_is_renewed_at_two_thirds_of_its_life", claims::two_thirds),
+    ("a_certificate_is_renewed_before_its_end_whatever_the_authority_says", claims::a_late_window),
     ("ten_thousand_broken_handshakes_leave_nothing", sites::broken_handshakes_leave_nothing),
     ("pebble_as_it_comes_with_its_delays_is_borne", claims::pebble_with_delays),
 ];

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::client::parsed;
 use super::jws::{self, Signer};
-use super::window::Window;
 use super::{Answer, Authorization, Client, Error, Order, Transport};
 use crate::Key;
 
@@ -190,18 +189,6 @@ impl<'a, T: Transport> Account<'a, T> {
         let inner = json!({ "account": self.url, "oldKey": jws::jwk(&self.key) });
         let payload = Signer::Key(new).inner(url, &inner)?;
         self.post(url, Some(&payload)).await.map(drop)
-    }
-
-    /// When the CA wants this certificate renewed, and in how many seconds to ask again; `None` where it says nothing.
-    ///
-    /// # Errors
-    /// When the CA is away or answers with something else.
-    pub async fn renewal_window(&self, renewal_id: &str) -> Result<Option<(Window, Option<u64>)>, Error> {
-        let Some(base) = &self.client.directory.renewal_info else { return Ok(None) };
-        let url = format!("{}/{renewal_id}", base.trim_end_matches('/'));
-        let answer = self.client.get(&url).await?;
-        let window = Window::parse(&answer.body).ok_or(Error::Answer { url, missing: "a renewal window" })?;
-        Ok(Some((window, answer.retry_after_s)))
     }
 
     async fn post(&self, url: &str, payload: Option<&Value>) -> Result<Answer, Error> {

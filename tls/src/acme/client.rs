@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::jws::Signer;
+use super::window::Window;
 use super::wire::{Directory, Problem};
 use super::{Account, Binding, Error, account};
 use crate::Key;
@@ -103,6 +104,19 @@ impl<T: Transport> Client<T> {
     /// The account that is known by this address.
     pub fn known_account(&self, key: Key, url: String) -> Account<'_, T> {
         Account::new(self, key, url)
+    }
+
+    /// When the CA wants this certificate renewed, and in how many seconds to ask again; `None` where it says nothing.
+    /// Anybody may ask (RFC 9773, 4.1).
+    ///
+    /// # Errors
+    /// When the CA is away or answers with something else.
+    pub async fn renewal_window(&self, renewal_id: &str) -> Result<Option<(Window, Option<u64>)>, Error> {
+        let Some(base) = &self.directory.renewal_info else { return Ok(None) };
+        let url = format!("{}/{renewal_id}", base.trim_end_matches('/'));
+        let answer = self.get(&url).await?;
+        let window = Window::parse(&answer.body).ok_or(Error::Answer { url, missing: "a renewal window" })?;
+        Ok(Some((window, answer.retry_after_s)))
     }
 
     /// An answer to an unsigned request.

@@ -43,6 +43,12 @@ impl Window {
         self.start_s.saturating_add((length * chosen.clamp(0.0, 1.0)) as i64)
     }
 
+    /// The last moment to renew at, whatever a CA says: a tenth of the lifetime is left for a CA that is away then.
+    pub fn latest(facts: &Facts) -> i64 {
+        let lifetime_s = facts.not_after_s.saturating_sub(facts.not_before_s).max(0);
+        facts.not_after_s.saturating_sub(lifetime_s / 10)
+    }
+
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let information: Information = serde_json::from_slice(body).ok()?;
         let seconds =
