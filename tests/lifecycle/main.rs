@@ -8,6 +8,7 @@
 mod address;
 mod boot;
 mod busy;
+mod certificate;
 mod clock;
 mod crash;
 mod cut;
@@ -42,6 +43,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             a_wrong_password_is_named_and_set_right_by_the_db_machine,
             long_a_database_whose_network_is_gone_for_a_minute_is_used_again,
         },
+        certificate::{mysqls_certificate_and_its_root_are_exchanged_while_a_site_is_asked},
         shutdown::{
             rows_survive_an_orderly_shutdown,
             a_web_machine_drains_and_powers_off_at_its_power_button,

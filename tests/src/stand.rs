@@ -20,7 +20,7 @@ use image::machine::Machine;
 use crate::Dice;
 
 pub use db::{Db, READY as DB_READY, REFUSED};
-pub use identity::{Identity, random_word};
+pub use identity::{DB_NAMES, Identity, random_word};
 pub use parts::{Parts, Way};
 pub use web::{Plan as WebPlan, Web, is_failure};
 pub use writer::Writer;

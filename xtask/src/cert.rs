@@ -1,5 +1,5 @@
-//! `cargo xtask cert`: what an endpoint presents: chain, names, dates, key, protocols, key exchange, resumption; and
-//! `cert order`, which has a certificate before any machine could prove a name.
+//! `cargo xtask cert`: what an endpoint presents: chain, names, dates, key, protocols, key exchange, resumption;
+//! `cert order`, which has a certificate before any machine could prove a name; and `cert database`, which gives MySQL another.
 //!
 //! The look asks as often as there are things to try, and changes nothing. Invariant: an endpoint that nobody should trust is
 //! shown too, with the reason on top and exit status 1.
@@ -14,6 +14,9 @@ use clap::{Args, Subcommand};
 use crate::endpoint::{self, Endpoint};
 
 mod carrier;
+mod database;
+#[cfg(all(test, feature = "nameserver-tests"))]
+mod database_tests;
 mod look;
 mod order;
 #[cfg(all(test, feature = "nameserver-tests"))]
@@ -42,6 +45,7 @@ pub(crate) struct Cert {
 #[derive(Debug, Subcommand)]
 enum Act {
     Order(order::Command),
+    Database(database::Command),
 }
 
 /// Where to look, and what to trust there.
@@ -53,8 +57,10 @@ struct Target {
 
 impl Cert {
     pub(crate) fn run(&self) -> Result<()> {
-        if let Some(Act::Order(command)) = &self.act {
-            return command.run();
+        match &self.act {
+            Some(Act::Order(command)) => return command.run(),
+            Some(Act::Database(command)) => return command.run(),
+            None => {}
         }
         let target = self.target()?;
         let look = look::look(&target)?;

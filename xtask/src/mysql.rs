@@ -77,7 +77,7 @@ impl Mysql {
         }
         let certificates = write_identity(site, folder)?;
         let log = folder.join("mysqld.log");
-        let mut command = mysqld.serve(folder, port, site.password(), &certificates, statements)?;
+        let mut command = mysqld.serve(folder, port, site.passwords(), &certificates, statements)?;
         let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         // The last one counts.
         command.arg(format!("--bind-address={address}"));

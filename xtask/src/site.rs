@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use ::image::db::Passwords;
 use ::image::machine::Credential;
 use ::image::{Layout, Stack};
 use anyhow::{Context, Result};
@@ -17,6 +18,8 @@ use tls::authority::{Authority, Issued, MAX_DAYS};
 
 /// QEMU's name for the host's loopback, as seen from a guest (user network).
 const HOST_FROM_GUEST: &str = "10.0.2.2";
+/// Every name that the db machine is reached under on this host.
+pub(crate) const DATABASE_NAMES: [&str; 3] = ["localhost", "127.0.0.1", HOST_FROM_GUEST];
 /// The schema and its user, as the db machine makes them.
 const DATABASE: &str = "site";
 /// 192 bits: beyond guessing, and short enough for every field it passes through.
@@ -27,6 +30,7 @@ pub(crate) struct Site {
     host: String,
     authority: Authority,
     password: String,
+    operator_password: String,
     storage_key: String,
     metrics_token: String,
 }
@@ -67,6 +71,7 @@ impl Site {
             host: stack.host.clone(),
             authority: Authority::open(&folder.join("ca"))?,
             password: kept(&folder.join("db-password"), random_hex)?,
+            operator_password: kept(&folder.join("db-operator-password"), random_hex)?,
             storage_key: kept(&folder.join("storage-key"), random_key)?,
             metrics_token: kept(&folder.join("metrics-token"), random_hex)?,
         })
@@ -82,14 +87,19 @@ impl Site {
         self.authority.certificate_path()
     }
 
-    /// Password of the application's database user.
-    pub(crate) fn password(&self) -> &str {
-        &self.password
+    /// Passwords of the database's users.
+    pub(crate) fn passwords(&self) -> Passwords<'_> {
+        Passwords { site: &self.password, operator: &self.operator_password }
     }
 
     /// A fresh certificate for the database, by every name that it is reached under here.
     pub(crate) fn database_identity(&self) -> Result<Issued> {
-        Ok(self.authority.issue(&["localhost", "127.0.0.1", HOST_FROM_GUEST], MAX_DAYS)?)
+        self.issue(&DATABASE_NAMES)
+    }
+
+    /// A fresh certificate for these names or addresses.
+    pub(crate) fn issue(&self, names: &[&str]) -> Result<Issued> {
+        Ok(self.authority.issue(names, MAX_DAYS)?)
     }
 
     /// A fresh certificate that the database accepts a client by.
@@ -141,7 +151,7 @@ impl Site {
 
     /// What a db machine is given at boot that is reached under this name or address.
     pub(crate) fn credentials_at(&self, name: &str) -> Result<Vec<Credential>> {
-        self.credentials_of(&self.authority.issue(&[name], MAX_DAYS)?)
+        self.credentials_of(&self.issue(&[name])?)
     }
 
     fn credentials_of(&self, issued: &Issued) -> Result<Vec<Credential>> {
@@ -151,6 +161,7 @@ impl Site {
         };
         Ok(vec![
             credential("password", &self.password),
+            credential("operator", &self.operator_password),
             credential("ca", self.root()),
             credential("certificate", &issued.certificate_chain),
             credential("key", &issued.private_key),
@@ -258,12 +269,14 @@ mod tests {
     fn the_identity_is_kept_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (site(folder.path()), site(folder.path()));
-        assert_eq!((first.root(), first.password()), (second.root(), second.password()));
-        assert_eq!(first.password().len(), 2 * PASSWORD_BYTES);
+        let known =
+            |site: &Site| [site.root(), site.passwords().site, site.passwords().operator].map(str::to_owned);
+        assert_eq!(known(&first), known(&second));
+        assert_eq!(known(&first).map(|secret| secret.len())[1..], [2 * PASSWORD_BYTES; 2]);
         let mode =
             |name: &str| fs::metadata(folder.path().join("data").join(name)).unwrap().permissions().mode();
-        let modes = ["", "db-password", "storage-key", "metrics-token"].map(|name| mode(name) & 0o777);
-        assert_eq!(modes, [0o700, 0o600, 0o600, 0o600]);
+        let modes = ["", "db-password", "db-operator-password", "storage-key", "metrics-token"];
+        assert_eq!(modes.map(|name| mode(name) & 0o777), [0o700, 0o600, 0o600, 0o600, 0o600]);
         tls::seal::StorageKey::from_base64([first.storage_key.as_str()]).unwrap();
     }
 

@@ -65,7 +65,9 @@ impl Test {
         check::check(&layout, check::Found::Refuse, self.packages, self.preflight)?;
         let nameservers =
             ["test", "--package", "xtask", "--features", "nameserver-tests", "--bin", "xtask", "--"];
-        cargo(&shell, &nameservers).args(["dns::tests", "cert::order_tests"]).run()?;
+        cargo(&shell, &nameservers)
+            .args(["dns::tests", "cert::order_tests", "cert::database_tests"])
+            .run()?;
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;

@@ -12,7 +12,7 @@ use super::tree::{Tree, host_tree};
 use crate::debian::Policy;
 use crate::{Layout, command, layout, progress};
 
-/// The guest's accounts, as SQL with a placeholder for the password.
+/// The guest's accounts, as SQL with placeholders for the passwords.
 const ACCOUNTS: &str = include_str!("../../linux/root/usr/share/bootstack/accounts.sql");
 
 /// Nothing of a template is worth a flush: it has its name only when it is whole.
@@ -36,6 +36,15 @@ pub struct Certificates {
     pub certificate: PathBuf,
     /// The server's key.
     pub key: PathBuf,
+}
+
+/// Of the accounts that come over the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Passwords<'a> {
+    /// The site's.
+    pub site: &'a str,
+    /// The operator's, who may give MySQL another certificate in a machine.
+    pub operator: &'a str,
 }
 
 /// MySQL, unpacked and ready to start.
@@ -78,7 +87,8 @@ impl Mysqld {
     }
 
     /// The server on `127.0.0.1:port` over the data that [`Self::fresh_data`] laid out in `folder`. It has user and
-    /// database `site` with `password`, runs `statements` as the user who may do everything, prints `ready for connections` on its standard error when it accepts logins,
+    /// database `site` with its password, runs `statements` as the user who may do everything, prints `ready for
+    /// connections` on its standard error when it accepts logins,
     /// and shuts down cleanly on SIGTERM.
     ///
     /// # Errors
@@ -87,12 +97,12 @@ impl Mysqld {
         &self,
         folder: &Path,
         port: u16,
-        password: &str,
+        passwords: Passwords<'_>,
         certificates: &Certificates,
         statements: &str,
     ) -> Result<Command> {
         let accounts = folder.join("accounts.sql");
-        write_private(&accounts, &(accounts_sql(password)? + statements))?;
+        write_private(&accounts, &(accounts_sql(passwords, &user()?)? + statements))?;
         let mut command = self.command(folder, &folder.join("data"));
         command
             .arg(option("init-file", &accounts))
@@ -143,6 +153,7 @@ impl Mysqld {
             .arg(option("datadir", data))
             .arg(option("tmpdir", folder))
             .arg(option("pid-file", &folder.join("mysqld.pid")))
+            .arg("--secure-file-priv=NULL")
             .arg("--socket=mysqld.sock");
         if rustix::process::geteuid().is_root() {
             command.arg("--user=root"); // Anyone else stays who they are.
@@ -157,14 +168,26 @@ fn option(name: &str, path: &Path) -> std::ffi::OsString {
     option
 }
 
-/// The statements that make the accounts what they should be, whatever they were.
-fn accounts_sql(password: &str) -> Result<String> {
+/// The name of who runs this, as MySQL's socket knows it.
+fn user() -> Result<String> {
+    let name = command::output(Command::new("id").arg("-un"))?;
+    let name = String::from_utf8_lossy(&name).trim().to_owned();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    ensure!(!name.is_empty() && name.bytes().all(plain), "the user {name:?} has no plain name");
+    Ok(name)
+}
+
+/// The statements that make the accounts what they should be, whatever they were. MySQL runs as `user`.
+fn accounts_sql(passwords: Passwords<'_>, user: &str) -> Result<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+/=".contains(&byte);
-    ensure!(
-        (16..=128).contains(&password.len()) && password.bytes().all(plain),
-        "the database password must have 16 to 128 characters out of A-Z a-z 0-9 - _ . ~ + / ="
-    );
-    Ok(ACCOUNTS.replace("@PASSWORD@", password))
+    for password in [passwords.site, passwords.operator] {
+        ensure!(
+            (16..=128).contains(&password.len()) && password.bytes().all(plain),
+            "a database password must have 16 to 128 characters out of A-Z a-z 0-9 - _ . ~ + / ="
+        );
+    }
+    let accounts = ACCOUNTS.replace("@PASSWORD@", passwords.site).replace("@OPERATOR@", passwords.operator);
+    Ok(accounts.replace("AS 'mysql'", &format!("AS '{user}'")))
 }
 
 /// Writes a file that only its owner can read.
@@ -183,12 +206,16 @@ mod tests {
 
     #[test]
     fn a_password_cannot_leave_its_quotes() {
+        let sql = |site, operator| accounts_sql(Passwords { site, operator }, "me");
+        let right = "0123456789abcdef+/=";
         for wrong in
             ["short", "0123456789abcdef'", "0123456789abcdef\\", "0123456789abcdef\n", &"a".repeat(129)]
         {
-            assert!(accounts_sql(wrong).is_err(), "{wrong:?}");
+            assert!(sql(wrong, right).is_err() && sql(right, wrong).is_err(), "{wrong:?}");
         }
-        let sql = accounts_sql("0123456789abcdef+/=").unwrap();
+        let sql = sql(right, "another0123456789").unwrap();
         assert!(sql.contains("BY '0123456789abcdef+/=' REQUIRE X509") && !sql.contains("@PASSWORD@"));
+        assert!(sql.contains("BY 'another0123456789' REQUIRE X509") && !sql.contains("@OPERATOR@"));
+        assert!(sql.contains("auth_socket AS 'me'") && !sql.contains("AS 'mysql'"));
     }
 }

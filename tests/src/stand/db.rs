@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use image::db::{Login, Operator};
 use image::machine::{self, Credential, DbBoot, DbPorts, Ended, Machine, free_port};
 
 use super::Stand;
@@ -28,6 +29,7 @@ pub struct Db {
     port: u16,
     volume: PathBuf,
     password: String,
+    credentials: Vec<Credential>,
 }
 
 impl Stand {
@@ -73,10 +75,11 @@ impl Stand {
         port: u16,
     ) -> Result<Db> {
         let memory_mib = self.parts.stack().db.memory_mib;
-        let spec = machine::db(folder, memory_mib, boot, volume, credentials, DbPorts { mysql: port });
+        let spec =
+            machine::db(folder, memory_mib, boot, volume, credentials.clone(), DbPorts { mysql: port });
         let machine = Machine::start(&spec)?;
         self.watch(&machine);
-        Ok(Db { machine, port, volume: volume.to_owned(), password: password.to_owned() })
+        Ok(Db { machine, port, volume: volume.to_owned(), password: password.to_owned(), credentials })
     }
 
     /// Powers on another machine for the same volume at the same port, in the place of one that has ended.
@@ -87,6 +90,34 @@ impl Stand {
         let Db { machine, port, volume, .. } = db;
         drop(machine);
         self.start_db_at(&volume, password, port)
+    }
+
+    /// The same with the very credentials that the one before was given, as in a cloud.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn restart_db_as_it_was(&mut self, db: Db) -> Result<Db> {
+        let Db { machine, port, volume, password, credentials } = db;
+        drop(machine);
+        let folder = self.machine_folder("db")?;
+        self.power_on(&folder, self.parts.db_boot()?, &volume, (&password, credentials), port)
+    }
+
+    /// Who may give the machine another certificate: trusts both roots, and presents a certificate of the stand's authority.
+    ///
+    /// # Errors
+    /// When MySQL's client is not there.
+    pub fn operator(&self, db: &Db) -> Result<Operator> {
+        let own = self.identity.authority().issue(&["operator"], 1)?;
+        let login = Login {
+            host: "127.0.0.1",
+            port: db.port,
+            password: self.identity.operator(),
+            ca: &self.identity.both_roots(),
+            certificate: &own.certificate_chain,
+            key: &own.private_key,
+        };
+        Operator::new(self.parts.layout(), &login)
     }
 }
 

@@ -10,6 +10,8 @@ use tls::authority::Authority;
 
 /// The host's loopback as a guest sees it (QEMU's user network).
 const HOST_FROM_GUEST: &str = "10.0.2.2";
+/// What the db machine is reached under, by a guest and by the host.
+pub const DB_NAMES: [&str; 2] = [HOST_FROM_GUEST, "127.0.0.1"];
 /// Certificates of a stand outlive its stories, not the week.
 const DAYS: u16 = 7;
 /// 192 random bits.
@@ -19,11 +21,17 @@ const WORD_BYTES: usize = 24;
 pub struct Identity {
     host: String,
     authority: Authority,
+    /// Another root, which the web machines trust for MySQL too, as they do before one replaces the other.
+    successor: Authority,
+    /// Of the account that may give MySQL another certificate.
+    operator: String,
 }
 
 impl Identity {
     pub(super) fn new(folder: &Path, host: &str) -> Result<Self> {
-        Ok(Self { host: host.to_owned(), authority: Authority::open(&folder.join("ca"))? })
+        let authority = Authority::open(&folder.join("ca"))?;
+        let successor = Authority::open(&folder.join("successor"))?;
+        Ok(Self { host: host.to_owned(), authority, successor, operator: random_word()? })
     }
 
     /// The name that visitors type.
@@ -56,7 +64,7 @@ impl Identity {
     ) -> Result<Vec<u8>> {
         let database = database.unwrap_or(HOST_FROM_GUEST);
         let issued = self.authority.issue(&[&self.host], DAYS)?;
-        let (host, ca) = (&self.host, self.authority.certificate_pem());
+        let (host, ca) = (&self.host, self.both_roots());
         let text = format!(
             "host = '{host}'\n\
              [listen]\nhttp = '0.0.0.0:80'\nhttps = '0.0.0.0:443'\npublic_port = {public_port}\n\
@@ -70,14 +78,37 @@ impl Identity {
         Ok(text.into_bytes())
     }
 
+    /// The authority that signs all there is.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The authority that may replace it.
+    #[must_use]
+    pub fn successor(&self) -> &Authority {
+        &self.successor
+    }
+
+    /// The roots of both, PEM.
+    #[must_use]
+    pub fn both_roots(&self) -> String {
+        format!("{}{}", self.authority.certificate_pem(), self.successor.certificate_pem())
+    }
+
+    pub(super) fn operator(&self) -> &str {
+        &self.operator
+    }
+
     pub(super) fn db_credentials(&self, password: &str) -> Result<Vec<Credential>> {
-        let issued = self.authority.issue(&[HOST_FROM_GUEST, "127.0.0.1"], DAYS)?;
+        let issued = self.authority.issue(&DB_NAMES, DAYS)?;
         let credential = |name: &str, value: &str| Credential {
             name: format!("bootstack.db.{name}"),
             value: value.as_bytes().to_vec(),
         };
         Ok(vec![
             credential("password", password),
+            credential("operator", &self.operator),
             credential("ca", self.authority.certificate_pem()),
             credential("certificate", &issued.certificate_chain),
             credential("key", &issued.private_key),

@@ -54,6 +54,10 @@ impl Parts {
         Ok(Self { layout, stack, web: OnceLock::new(), inside: OnceLock::new(), db: OnceLock::new() })
     }
 
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.stack.host
     }

@@ -217,7 +217,7 @@ impl<'a> Stage<'a> {
             "INSERT INTO posts (title, body) VALUES ('A title of some words', REPEAT('Some words. ', 20));\n";
         let database = self.site.database_config(&HOST.to_string(), MYSQL)?;
         let database: toml::Table = toml::from_str(std::str::from_utf8(&database)?)?;
-        let mut text = format!("[client]\nuser=site\npassword={}\n", self.site.password());
+        let mut text = format!("[client]\nuser=site\npassword={}\n", self.site.passwords().site);
         for (option, key) in [("ssl-cert", "certificate"), ("ssl-key", "key")] {
             let path = self.folder.join(format!("client-{key}.pem"));
             let pem = database[key].as_str().context("the database's section has no certificate")?;

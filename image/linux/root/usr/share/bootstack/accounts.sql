@@ -5,3 +5,11 @@ ALTER USER 'site'@'%' IDENTIFIED WITH caching_sha2_password BY '@PASSWORD@' REQU
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'site'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES ON site.* TO 'site'@'%';
 ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket ACCOUNT UNLOCK;
+CREATE USER IF NOT EXISTS 'operator'@'%' IDENTIFIED WITH caching_sha2_password BY '@OPERATOR@';
+ALTER USER 'operator'@'%' IDENTIFIED WITH caching_sha2_password BY '@OPERATOR@' REQUIRE X509 PASSWORD EXPIRE NEVER ACCOUNT UNLOCK;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'operator'@'%';
+GRANT FILE ON *.* TO 'operator'@'%';
+CREATE USER IF NOT EXISTS 'certificate'@'localhost' IDENTIFIED WITH auth_socket AS 'mysql';
+ALTER USER 'certificate'@'localhost' IDENTIFIED WITH auth_socket AS 'mysql' ACCOUNT UNLOCK;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'certificate'@'localhost';
+GRANT CONNECTION_ADMIN ON *.* TO 'certificate'@'localhost';
