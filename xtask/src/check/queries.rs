@@ -99,7 +99,7 @@ fn url(site: &Site, folder: &Path, port: u16) -> Result<String> {
     let key = write("queries-key.pem", &shown.private_key)?;
     Ok(format!(
         "mysql://{SCHEMA}:{}@127.0.0.1:{port}/{SCHEMA}?ssl-mode=VERIFY_IDENTITY&ssl-ca={}&ssl-cert={}&ssl-key={}",
-        site.password(),
+        site.passwords().site,
         ca.display(),
         certificate.display(),
         key.display(),
