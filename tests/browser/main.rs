@@ -1,11 +1,12 @@
 //! People in front of the site: a real browser registers, writes, comments, searches and signs out, on a desk in the light
-//! and on a phone in the dark, and an operator looks at the machine; axe judges every page that is seen on the way.
+//! and on a phone in the dark, another meets every refusal, long lists, and has keys only, and an operator looks at the machine; axe judges every page that is seen on the way.
 //!
 //! `cargo test -p tests --test browser`. With `BOOTSTACK_ENDPOINT` (as for the smoke suite) it visits that site; without, it
 //! boots a stack of its own. Screenshots stay in `target/bootstack/browser`. Invariant: browser and driver end with the
 //! test, and the accounts that it made are deleted by it.
 
 mod axe;
+mod corners;
 mod page;
 mod visit;
 
@@ -27,8 +28,9 @@ const APPEARANCES: [Appearance; 2] = [Appearance::Desk, Appearance::Phone];
 type Visit = fn(&Place, Appearance) -> Result<()>;
 
 /// What each is to show.
-const VISITS: [(&str, Visit); 2] = [
+const VISITS: [(&str, Visit); 3] = [
     ("a_visitor_registers_writes_and_leaves", visit::pay),
+    ("a_visitor_meets_refusals_and_long_lists_and_has_keys_only", visit::explore),
     ("an_operator_sees_how_the_machine_does", visit::operate),
 ];
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fantoccini::{Client, Locator};
+use serde_json::{Value, json};
 use tests::browser::Appearance;
 
 use super::{Place, axe};
@@ -51,6 +52,48 @@ impl<'a> Visitor<'a> {
             self.browser.find(Locator::Css(&css)).await.with_context(|| format!("no button {css}"))?;
         button.click().await?;
         self.reads(heading).await
+    }
+
+    /// Sends the form that goes to `action` without the browser's own judgement, as others do.
+    pub(super) async fn send_unchecked(&self, action: &str, heading: &str) -> Result<()> {
+        let script = "document.querySelector(`form[action='${arguments[0]}']`).noValidate = true;";
+        self.browser.execute(script, vec![action.into()]).await?;
+        self.send(action, heading).await
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(super) async fn press(&self, keys: &str) -> Result<()> {
+        Ok(self.browser.active_element().await?.send_keys(keys).await?)
+    }
+
+    /// What an expression says of the page.
+    pub(super) async fn ask(&self, expression: &str) -> Result<Value> {
+        self.browser
+            .execute(&format!("return {expression};"), Vec::new())
+            .await
+            .context(expression.to_owned())
+    }
+
+    /// Waits until an expression is true of the page.
+    pub(super) async fn becomes(&self, expression: &str) -> Result<()> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while self.ask(expression).await? != Value::Bool(true) {
+            ensure!(tokio::time::Instant::now() < until, "it does not become true: {expression}");
+        }
+        Ok(())
+    }
+
+    /// Sends a form as the page's own script would, without leaving the page; where its answer leads.
+    pub(super) async fn post(&self, action: &str, fields: &[(&str, &str)]) -> Result<String> {
+        let script = "const [action, fields, done] = arguments; \
+            fetch(action, { method: 'POST', body: new URLSearchParams(fields) }) \
+              .then((answer) => done(answer.ok ? new URL(answer.url).pathname : `refused: ${answer.status}`), \
+                    (error) => done(`failed: ${error}`));";
+        let fields: Vec<Value> = fields.iter().map(|(name, value)| json!([name, value])).collect();
+        let led = self.browser.execute_async(script, vec![action.into(), fields.into()]).await?;
+        let led = led.as_str().unwrap_or_default().to_owned();
+        ensure!(led.starts_with('/'), "{action}: {led}");
+        Ok(led)
     }
 
     /// Waits until the page's heading holds `text`.

@@ -6,8 +6,8 @@ use tests::browser::{Appearance, Driver};
 use tests::stand::random_word;
 use tests::unique;
 
-use super::Place;
 use super::page::Visitor;
+use super::{Place, corners};
 
 /// From the front page to the deletion of the account.
 pub(super) fn pay(place: &Place, appearance: Appearance) -> Result<()> {
@@ -17,6 +17,11 @@ pub(super) fn pay(place: &Place, appearance: Appearance) -> Result<()> {
 /// Of the person who may see how the machine does.
 pub(super) fn operate(place: &Place, appearance: Appearance) -> Result<()> {
     visit(place, appearance, async |visitor| operators_story(visitor, &place.operator).await)
+}
+
+/// By the ways and states that the first visitor does not meet.
+pub(super) fn explore(place: &Place, appearance: Appearance) -> Result<()> {
+    visit(place, appearance, async |visitor| corners::story(visitor).await)
 }
 
 fn visit(
@@ -64,24 +69,24 @@ async fn operators_story(visitor: &Visitor<'_>, name: &str) -> Result<()> {
 async fn looks_around(visitor: &Visitor<'_>) -> Result<()> {
     visitor.open("/").await?;
     visitor.reads("posts").await?;
-    visitor.look("front").await?;
+    visitor.look("posts").await?;
     visitor.open("/no-such-page").await?;
     visitor.reads("Not found").await?;
-    visitor.look("missing").await
+    visitor.look("error").await
 }
 
-async fn registers(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
+pub(super) async fn registers(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
     visitor.open("/register").await?;
     visitor.look("register").await?;
     visitor.fill("/register", "name", name).await?;
     visitor.fill("/register", "password", password).await?;
     visitor.send("/register", "posts").await?;
-    visitor.look("signed-in").await
+    visitor.look("posts-signed-in").await
 }
 
 async fn writes(visitor: &Visitor<'_>, word: &str) -> Result<()> {
     visitor.open("/posts/new").await?;
-    visitor.look("write").await?;
+    visitor.look("edit_post").await?;
     visitor.fill("/posts", "title", &format!("About {word}")).await?;
     visitor.fill("/posts", "body", &format!("**Strong** {word}\n\n- one\n- two\n\n`code`")).await?;
     visitor.fill("/posts", "tags", "browser").await?;
@@ -98,7 +103,7 @@ async fn comments(visitor: &Visitor<'_>, word: &str) -> Result<()> {
     visitor.send(&action, word).await?;
     visitor.browser.wait().for_element(Locator::Css(".comments li")).await.context("no comment")?;
     ensure!(visitor.shows(&format!("A comment on {word}")).await?, "the comment is not on the page");
-    visitor.look("comment").await
+    visitor.look("post-comment").await
 }
 
 async fn searches(visitor: &Visitor<'_>, word: &str) -> Result<()> {
@@ -129,16 +134,18 @@ async fn makes_and_revokes_a_token(visitor: &Visitor<'_>) -> Result<()> {
     visitor.fill("/account/tokens", "name", "a program").await?;
     visitor.send("/account/tokens", "Account").await?;
     visitor.browser.wait().for_element(Locator::Css(".done code")).await.context("no token is shown")?;
-    visitor.look("token").await?;
+    visitor.look("account-token").await?;
     visitor.send("/account/tokens/revoke", "Account").await?;
     let done = Locator::XPath("//*[@class='done'][contains(., 'The token is revoked.')]");
     visitor.browser.wait().for_element(done).await.map(drop).context("the token is not revoked")
 }
 
-async fn goes_for_good(visitor: &Visitor<'_>, password: &str) -> Result<()> {
+pub(super) async fn goes_for_good(visitor: &Visitor<'_>, password: &str) -> Result<()> {
     visitor.open("/account").await?;
+    visitor.reads("Account").await?;
     let summary = Locator::Css("section[aria-labelledby='delete-title'] summary");
     visitor.browser.find(summary).await?.click().await?;
+    visitor.look("account-open").await?;
     visitor.fill("/account/delete", "password", password).await?;
     visitor
         .browser

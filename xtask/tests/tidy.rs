@@ -196,6 +196,34 @@ fn every_query_of_the_site_is_checked_when_it_is_compiled() {
     });
 }
 
+/// A look's name in `tests/browser` begins with the name of the template that is seen, and axe judges every look.
+#[test]
+fn every_page_of_the_site_is_looked_at_by_a_browser() {
+    let stories: String = sources()
+        .into_iter()
+        .filter(|path| path.starts_with("tests/browser/"))
+        .map(|path| read(&path))
+        .collect();
+    let looks: Vec<&str> =
+        stories.split(".look(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let folder = root().join("service/templates");
+    let mut pages = 0;
+    for entry in fs::read_dir(folder).expect("the templates") {
+        let path = entry.expect("a readable entry").path();
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let text = fs::read_to_string(&path).expect("a readable template");
+        if !text.starts_with("{% extends") || name == "page" {
+            continue;
+        }
+        pages += 1;
+        let seen = looks.iter().any(|look| {
+            look.strip_prefix(&*name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+        });
+        assert!(seen, "no browser looks at {}: `visitor.look(\"{name}-…\")`", path.display());
+    }
+    assert!(pages >= 12, "only {pages} pages");
+}
+
 fn offenders(fault: &str, is_bad: impl Fn(&str, &str) -> bool) {
     let bad: Vec<String> = sources()
         .into_iter()
