@@ -6,10 +6,14 @@
 #[path = "../kernel/files/src/clock/discipline.rs"]
 mod discipline;
 #[allow(dead_code)]
+#[path = "../kernel/files/src/clock/rate.rs"]
+mod rate;
+#[allow(dead_code)]
 #[path = "../kernel/files/src/clock/sntp.rs"]
 mod sntp;
 
 use discipline::Wall;
+use rate::{Rate, Reading, best};
 use sntp::{Answer, agreed, answer, offset, question};
 
 const SECOND: u64 = 1_000_000;
@@ -144,4 +148,34 @@ fn a_liar_is_outvoted() {
     assert_eq!(agreed(&mut [100], 4), None, "one of four");
     assert_eq!(agreed(&mut [100], 1), Some(100));
     assert_eq!(agreed(&mut [], 1), None);
+}
+
+#[test]
+fn a_counter_that_is_no_whole_number_of_megahertz_loses_no_time() {
+    for khz in [1_000, 1_193_182, 1_999_999, 2_299_998, 2_445_405, 5_700_123] {
+        let each = Rate::of_khz(khz).expect("a rate").micros_each();
+        let (year_us, ticks) = (365 * 86_400 * SECOND, 365 * 86_400 * khz * 1_000);
+        assert!(rate::micros(ticks, each).abs_diff(year_us) <= year_us / 1_000_000, "{khz}");
+        for micros in [0, 1, 999_999, 1_000_000, year_us] {
+            let at = rate::ticks(micros, each);
+            assert!(rate::micros(at, each) >= micros, "{khz}: a timer for {micros} fires early");
+            assert!(at == 0 || rate::micros(at - 1, each) < micros, "{khz}: a timer for {micros} fires late");
+        }
+    }
+}
+
+#[test]
+fn a_rate_is_measured_beside_another_counter() {
+    let rate = Rate::measured(2_445_405 * 40, 1_193_182 / 25, 1_193_182).expect("a rate");
+    assert!(rate.khz().abs_diff(2_445_405) < 50, "{rate:?}");
+    assert_eq!(Rate::measured(1_000_000, 0, 1_193_182), None);
+    assert_eq!(Rate::measured(0, 1_000, 1_193_182), None);
+    assert_eq!(Rate::of_khz(u64::MAX), None);
+}
+
+#[test]
+fn a_reading_that_was_interrupted_is_left_out() {
+    let readings = [(0, 9, 5_000_000), (6_000_000, 8, 6_000_400), (6_100_000, 7, 9_000_000)];
+    let readings = readings.map(|(before, count, after)| Reading { before, count, after });
+    assert_eq!(best(readings.into_iter()).map(|best| (best.count, best.middle())), Some((8, 6_000_200)));
 }

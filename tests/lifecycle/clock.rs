@@ -4,16 +4,19 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use http::StatusCode;
 use image::machine::Variation;
+use image::wait::{Status, wait_until};
 use tests::stand::{Stand, Way, Web};
 
 /// What a machine says that does not know the time.
 const WAITING: &str = "bootstack: waiting for a time server";
 const DEADLINE: Duration = Duration::from_secs(60);
+/// What is on the line of every visit.
+const ANSWERED: &str = "\"message\":\"answered\"";
 /// Seconds from 1900, NTP's beginning, to 1970 (RFC 5905, 6).
 const EPOCH_S: u64 = 2_208_988_800;
 /// A header has whole seconds, and a busy host takes some.
@@ -94,6 +97,56 @@ pub(super) fn a_clock_chip_that_is_ahead_is_overruled_before_the_first_answer(
         .kernel_arguments(&format!("env=BOOTSTACK_NTP=10.0.2.2:{}", server.port))
         .serve()?;
     shows(&web, SystemTime::now())
+}
+
+/// Without a time server the clock runs as fast as the machine found its counter to: the error of a day is seconds.
+pub(super) fn the_clock_keeps_time_by_itself(stand: &mut Stand) -> Result<()> {
+    const WATCHED: Duration = Duration::from_secs(30);
+    const MOST_PPM: f64 = 200.0;
+    let mut web = stand.web(Way::Direct, 1, "nobody-asks-for-it").serve()?;
+    let (begun, before) = (Instant::now(), ahead_s(&mut web)?);
+    wait_until(WATCHED * 2, "the end of a while", || {
+        let passed = begun.elapsed();
+        Ok(if passed < WATCHED { Status::Pending(format!("{passed:?}")) } else { Status::Reached(()) })
+    })?;
+    let drift_ppm = (ahead_s(&mut web)? - before) / begun.elapsed().as_secs_f64() * 1e6;
+    eprintln!("the clock drifts by {drift_ppm:.0} ppm");
+    ensure!(drift_ppm.abs() < MOST_PPM, "the clock drifts by {drift_ppm:.0} ppm");
+    Ok(())
+}
+
+/// By how many seconds the machine's clock is ahead of the host's, told by the quickest of some visits: the line that the machine
+/// writes for each has a time.
+fn ahead_s(web: &mut Web) -> Result<f64> {
+    const VISITS: usize = 20;
+    const DAY_S: f64 = 86_400.0;
+    let mut quickest = (Duration::MAX, 0.0);
+    for _ in 0..VISITS {
+        let lines = answered(web)?.len();
+        let begun = SystemTime::now();
+        let (_, took) = web.timed("/healthz")?;
+        let line = web.machine.wait_for(DEADLINE, "the visit's line", |machine| {
+            let console = std::fs::read_to_string(machine.serial_log())?;
+            let line = console.lines().filter(|line| line.contains(ANSWERED)).nth(lines);
+            Ok(line.map_or_else(|| Status::Pending(String::new()), |line| Status::Reached(line.to_owned())))
+        })?;
+        let middle = begun.duration_since(UNIX_EPOCH)? + took / 2;
+        // Between noon before and noon after, whatever the date.
+        let ahead = (written_s(&line)? - middle.as_secs_f64() % DAY_S + 1.5 * DAY_S) % DAY_S - DAY_S / 2.0;
+        quickest = std::cmp::min_by_key(quickest, (took, ahead), |visit| visit.0);
+    }
+    Ok(quickest.1)
+}
+
+fn answered(web: &Web) -> Result<Vec<String>> {
+    Ok(web.console()?.lines().filter(|line| line.contains(ANSWERED)).map(str::to_owned).collect())
+}
+
+/// The time of a line, in seconds since midnight: `{"timestamp":"2026-11-28T13:21:28.544083Z",…`.
+fn written_s(line: &str) -> Result<f64> {
+    let time = line.split('"').nth(3).and_then(|time| time.trim_end_matches('Z').split_once('T'));
+    let (_, clock) = time.with_context(|| format!("no time: {line}"))?;
+    clock.split(':').try_fold(0.0, |sum, part| Ok(sum * 60.0 + part.parse::<f64>()?))
 }
 
 /// The machine's next answer has this date.

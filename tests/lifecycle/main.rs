@@ -52,6 +52,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         clock::{
             a_wrong_clock_chip_is_overruled_by_the_time_servers_that_agree,
             a_clock_chip_that_is_ahead_is_overruled_before_the_first_answer,
+            the_clock_keeps_time_by_itself,
         },
         entropy::{
             a_machine_without_random_numbers_is_refused_with_a_line,

@@ -8,7 +8,9 @@
 //! Invariant: the wall clock never goes back once the application may have seen it.
 
 mod chip;
+pub(crate) mod counter;
 mod discipline;
+mod rate;
 mod servers;
 mod sntp;
 
