@@ -31,15 +31,23 @@ const TARGET: &str = "x86_64-unknown-none";
 pub fn build(layout: &Layout, toolchain: &Toolchain) -> Result<PathBuf> {
     let step = progress::start("kernel");
     let folder = layout.root().join("image/kernel");
-    let smoltcp = Port::read(&folder.join("smoltcp"))?.prepare(layout, toolchain)?;
     let source = Port::read(&folder)?.prepare(layout, toolchain)?;
     // Inside the kernel's own folder: cargo names a package outside by its whole path, and the names are in the bytes.
-    link(&smoltcp, &source.join("smoltcp"))?;
+    link_smoltcp(layout, toolchain, &source.join("smoltcp"))?;
     let archive = compile(layout, toolchain, &source)?;
     let library = layout.build("kernel").join("libhermit.a");
     rename(toolchain, &archive, &library)?;
     step.done(progress::size(fs::metadata(&library)?.len()));
     Ok(library)
+}
+
+/// Prepares the kernel's smoltcp and makes `at` a link to it.
+///
+/// # Errors
+/// When the port does not apply, or something else is in the link's place.
+pub fn link_smoltcp(layout: &Layout, toolchain: &Toolchain, at: &Path) -> Result<()> {
+    let port = Port::read(&layout.root().join("image/kernel/smoltcp"))?;
+    link(&port.prepare(layout, toolchain)?, at)
 }
 
 fn compile(layout: &Layout, toolchain: &Toolchain, source: &Path) -> Result<PathBuf> {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ::image::{Layout, progress};
+use ::image::{Layout, kernel, progress, toolchain};
 use anyhow::{Context, Result, ensure};
 use xshell::Shell;
 
@@ -26,6 +26,8 @@ const MOST_BYTES: u32 = 2048;
 pub(super) fn run(layout: &Layout, shell: &Shell) -> Result<()> {
     let program = fetch(layout, shell)?;
     let folder = layout.root().join("tests/fuzz");
+    // A target compiles the kernel's smoltcp, which lies below the target folder.
+    kernel::link_smoltcp(layout, &toolchain::find(layout)?, &folder.join("smoltcp"))?;
     let targets = targets(&folder)?;
     let failed: Vec<&String> =
         targets.iter().filter(|target| !holds(layout, shell, &program, &folder, target)).collect();
