@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
 mod api;
+mod brought;
 mod config;
 mod connection;
 mod crowd;
