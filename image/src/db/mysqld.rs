@@ -206,11 +206,12 @@ mod tests {
 
     #[test]
     fn a_password_cannot_leave_its_quotes() {
-        let sql = |site, operator| accounts_sql(Passwords { site, operator }, "me");
+        fn sql(site: &str, operator: &str) -> Result<String> {
+            accounts_sql(Passwords { site, operator }, "me")
+        }
         let right = "0123456789abcdef+/=";
-        for wrong in
-            ["short", "0123456789abcdef'", "0123456789abcdef\\", "0123456789abcdef\n", &"a".repeat(129)]
-        {
+        let long = "a".repeat(129);
+        for wrong in ["short", "0123456789abcdef'", "0123456789abcdef\\", "0123456789abcdef\n", &long] {
             assert!(sql(wrong, right).is_err() && sql(right, wrong).is_err(), "{wrong:?}");
         }
         let sql = sql(right, "another0123456789").unwrap();
