@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tests::stand::{Stand, Way, is_failure};
 
-/// Less than loader and application need together: 8 MiB of application and 32 MiB to work in.
-const TOO_LITTLE_MIB: u32 = 40;
+/// Less than loader and application need together: 2 MiB below the application, its 9 MiB, and 8 MiB to work in.
+const TOO_LITTLE_MIB: u32 = 18;
 /// What a refusing loader says first.
 const REFUSED: &str = "bootstack: refused:";
-/// UEFI firmware starts in this and leaves 41 MiB of it (OVMF, measured).
-const TOO_LITTLE_FOR_UEFI_MIB: u32 = 56;
+/// UEFI firmware starts in this and leaves 25 MiB of it (OVMF, measured).
+const TOO_LITTLE_FOR_UEFI_MIB: u32 = 40;
 /// A boot by UEFI takes some 4 s under emulation on a quiet host; a busy one may need many times that.
 const DEADLINE: Duration = Duration::from_secs(90);
 
