@@ -21,6 +21,9 @@ const MEMORY_KIB: u32 = 12 * 1024;
 const PASSES: u32 = 3;
 /// More lanes would only take turns on one processor.
 const LANES: u32 = 1;
+/// argon2 keeps a few KiB there, beside its memory on the heap. A machine keeps memory back for so much
+/// (`image/kernel/files/src/mm/reserve.rs`).
+const STACK_BYTES: usize = 128 << 10;
 /// More cannot wait for a hash: at about 50 ms each, a person would wait longer than a second.
 const WAITING: usize = 16;
 
@@ -80,10 +83,13 @@ impl Passwords {
     }
 }
 
-/// The thread ends when the last handle is dropped.
+/// The thread ends when the last handle is dropped. One that does not start takes no job: everybody is told to come again.
 fn start() -> SyncSender<Job> {
     let (sender, jobs) = sync_channel(WAITING);
-    std::thread::spawn(move || work(&jobs));
+    let hashing = std::thread::Builder::new().name("passwords".to_owned()).stack_size(STACK_BYTES);
+    if let Err(error) = hashing.spawn(move || work(&jobs)) {
+        tracing::error!(%error, "no thread hashes passwords");
+    }
     sender
 }
 

@@ -20,6 +20,10 @@ use edge::drain;
 /// Where a machine's boot disk shows its configuration.
 const DEFAULT_CONFIG: &str = "/boot/config.toml";
 
+/// Threads that look up names, and their stacks: a machine keeps memory back for them (`image/kernel/files/src/mm/reserve.rs`).
+const BLOCKING_THREADS: usize = 2;
+const STACK_BYTES: usize = 128 << 10;
+
 /// Runs the program that the process's arguments ask for, and tells how it ended.
 pub fn main() -> ExitCode {
     match run() {
@@ -83,8 +87,12 @@ fn start(path: &Path, source: Option<&str>) -> Result<(), Box<dyn std::error::Er
     let provider = std::sync::Arc::unwrap_or_clone(tls::provider());
     provider.install_default().map_err(|_| "a cryptography provider was installed already")?;
     // One thread: a web machine has one virtual CPU, and a site grows by machines.
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(log::flush).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .on_thread_park(log::flush)
+        .build()?;
     let ended = runtime.block_on(async {
         let config = match on_disk {
             Some(config) => config,

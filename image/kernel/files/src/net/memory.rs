@@ -4,7 +4,13 @@
 //!
 //! Invariant: the address that the device gets stays valid for the life of the machine.
 
-use crate::mm::{self, PhysAddr, VirtAddr};
+use crate::arch::mm::physicalmem::PHYSICAL_FREE_LIST;
+use crate::mm::{self, PhysAddr, VirtAddr, reserve};
+
+/// What a card may take now and leave enough for stacks.
+pub(super) fn left_for_card() -> usize {
+    PHYSICAL_FREE_LIST.lock().free_space().saturating_sub(reserve::STACK_BYTES)
+}
 
 /// One contiguous stretch, zeroed.
 pub(super) struct DeviceMemory {

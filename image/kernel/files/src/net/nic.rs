@@ -8,12 +8,13 @@
 use alloc::vec::Vec;
 
 use super::frame::{self, Transport as Checked};
-use super::memory::DeviceMemory;
+use super::memory::{self, DeviceMemory};
 use super::ring::Ring;
 use super::transport::{Interrupts, Transport, status};
 
-/// Frames that wait for us, and frames that wait for the wire.
-const SLOTS: u16 = 256;
+/// Frames that wait for us, and frames that wait for the wire, at most and at least: a small machine has fewer.
+const MOST_SLOTS: u16 = 256;
+const LEAST_SLOTS: u16 = 16;
 /// The header before every frame (virtio 1.2, 5.1.6).
 const HEADER_BYTES: usize = 12;
 const ETHERNET_HEADER_BYTES: usize = 14;
@@ -22,8 +23,9 @@ const DEFAULT_MTU: usize = 1500;
 /// The greatest frame that we set memory aside for.
 const LARGEST_MTU: usize = 9216;
 
-/// Frames that the device cuts into segments, and the greatest of them, Ethernet's header included.
-const LARGE_SLOTS: usize = 16;
+/// Of so many frames that wait for the wire one may be large, for the device to cut into segments.
+const SLOTS_PER_LARGE: usize = 16;
+/// The greatest of them, Ethernet's header included.
 pub(super) const LARGE_FRAME_BYTES: usize = 60 << 10;
 
 const RECEIVE: u16 = 0;
@@ -93,13 +95,19 @@ impl Large {
     const BYTES: usize = (HEADER_BYTES + LARGE_FRAME_BYTES).next_multiple_of(256);
 
     fn new(slots: u16) -> Self {
-        let memory = DeviceMemory::allocate(LARGE_SLOTS * Self::BYTES);
-        Self { memory, of_slot: vec![None; usize::from(slots)], free: (0..LARGE_SLOTS).collect() }
+        let parts = Self::parts(slots);
+        let memory = DeviceMemory::allocate(parts * Self::BYTES);
+        Self { memory, of_slot: vec![None; usize::from(slots)], free: (0..parts).collect() }
+    }
+
+    /// How many there are beside so many slots.
+    fn parts(slots: u16) -> usize {
+        (usize::from(slots) / SLOTS_PER_LARGE).max(1)
     }
 
     fn reset(&mut self) {
         self.of_slot.fill(None);
-        self.free = (0..LARGE_SLOTS).collect();
+        self.free = (0..Self::parts(self.of_slot.len() as u16)).collect();
     }
 }
 
@@ -109,8 +117,9 @@ impl Nic {
         let features = Self::agree(&transport)?;
         let mtu = Self::read_mtu(&transport, features);
         let event_index = features & feature::EVENT_INDEX != 0;
-        let slots = |queue| SLOTS.min(transport.queue_size(queue));
         let slot_bytes = (HEADER_BYTES + ETHERNET_HEADER_BYTES + mtu).next_multiple_of(256);
+        let most = most_slots(slot_bytes, memory::left_for_card());
+        let slots = |queue| most.min(transport.queue_size(queue));
         let (inbound, outbound) = (slots(RECEIVE), slots(TRANSMIT));
         if inbound == 0 || outbound == 0 {
             return None;
@@ -321,6 +330,16 @@ impl Nic {
     pub(super) fn disarm(&mut self) {
         self.receive.disarm();
     }
+}
+
+/// As many slots, a power of two, as there is memory for.
+fn most_slots(slot_bytes: usize, memory_bytes: usize) -> u16 {
+    let takes = |slots: u16| 2 * usize::from(slots) * slot_bytes + Large::parts(slots) * Large::BYTES;
+    let mut slots = MOST_SLOTS;
+    while slots > LEAST_SLOTS && takes(slots) > memory_bytes {
+        slots /= 2;
+    }
+    slots
 }
 
 fn segments(features: u64) -> bool {
