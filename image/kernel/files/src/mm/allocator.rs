@@ -29,6 +29,8 @@ const CLASSES: usize = 56;
 const BYTES_AT_HAND: usize = 32 << 10;
 /// And at least so many blocks, however large.
 const BLOCKS_AT_HAND: usize = 4;
+/// For what is larger, no connection is ended: whoever asks for so much can do without.
+const DEAR_BYTES: usize = 1 << 20;
 
 struct Range {
     first: usize,
@@ -152,21 +154,17 @@ impl AtHand {
     }
 }
 
-/// Of the heap, so much is kept for what is under way: a connection's TLS and its request come after its buffers.
-#[cfg(target_os = "none")]
-const RESERVE: usize = 16;
-
 /// Bytes of the heap that nobody has.
 #[cfg(target_os = "none")]
 pub(crate) fn free_bytes() -> usize {
     super::ALLOCATOR.free_bytes()
 }
 
-/// Whether so little is left that nothing should be begun. An application that is given no memory ends.
+/// Whether more than `least` bytes are free; quicker than counting what is at hand, where it need not be counted.
 #[cfg(target_os = "none")]
-pub(crate) fn is_scarce() -> bool {
-    let bytes = super::ALLOCATOR.talc.lock().get_counters().claimed_bytes;
-    free_bytes() < bytes / RESERVE
+#[inline]
+pub(crate) fn has_free(least: usize) -> bool {
+    super::ALLOCATOR.talc.lock().get_counters().available_bytes >= least || free_bytes() >= least
 }
 
 /// The heap.
@@ -201,8 +199,42 @@ impl LockedAllocator {
     #[inline(never)]
     fn fetch(&self, layout: Layout) -> *mut u8 {
         // Safety: no layout that comes here has a size of zero.
-        unsafe { self.talc.alloc(layout) }
+        let block = unsafe { self.talc.alloc(layout) };
+        if block.is_null() { self.fetch_at_last(layout) } else { block }
     }
+
+    /// An application that is given no memory ends, so what can be had is had: first what is at hand, then what dispensable
+    /// connections hold.
+    #[cold]
+    #[inline(never)]
+    fn fetch_at_last(&self, layout: Layout) -> *mut u8 {
+        loop {
+            self.give_back();
+            // Safety: as above.
+            let block = unsafe { self.talc.alloc(layout) };
+            if !block.is_null() || layout.size() >= DEAR_BYTES || !relieve() {
+                return block;
+            }
+        }
+    }
+
+    /// Gives talc what is at hand.
+    fn give_back(&self) {
+        for class in (0..CLASSES).filter_map(Class::at) {
+            while let Some(block) = self.at_hand.take(class) {
+                // Safety: a block on a list came from talc with its class's layout, and nobody has it.
+                unsafe { self.talc.dealloc(block, class.layout()) }
+            }
+        }
+    }
+}
+
+/// Ends connections for their memory. False if that gave none.
+fn relieve() -> bool {
+    #[cfg(target_os = "none")]
+    return crate::net::relieve();
+    #[cfg(not(target_os = "none"))]
+    false
 }
 
 fn class_of(layout: Layout) -> Option<Class> {

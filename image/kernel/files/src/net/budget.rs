@@ -1,11 +1,20 @@
-//! How much of the heap connections may take.
+//! How much of the heap connections may take, and how much of it must be free for something to begin.
 //!
-//! It does not allocate. Invariant: what is taken never exceeds the limit.
+//! It does not allocate, and is told how much is free. Invariant: what is taken exceeds the limit by no more than the least
+//! buffers of those who were let in.
 
 use super::settings::LARGEST_SEND_BYTES;
 
 /// Connections together get this part of the heap.
 const SHARE: usize = 3;
+/// Of the heap, so much is kept for what is under way: a connection's TLS and its request come after its buffers.
+const KEPT: usize = 16;
+/// While less than this part is free, what strangers sent waits to be read, for each request takes more; a large machine
+/// need not keep more than so many bytes.
+const ROOMY: usize = 8;
+const MOST_ROOM_BYTES: usize = 4 << 20;
+/// What one that is let in may take, beyond its buffers.
+const EACH_BYTES: usize = 64 << 10;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
 const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
 
@@ -13,17 +22,59 @@ const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
 pub(super) struct Budget {
     taken: usize,
     limit: usize,
+    kept: usize,
+    room: usize,
 }
 
 impl Budget {
     /// A budget for a heap of `memory_bytes`.
     pub(super) fn of(memory_bytes: usize) -> Self {
-        Self { taken: 0, limit: memory_bytes / SHARE }
+        Self {
+            taken: 0,
+            limit: memory_bytes / SHARE,
+            kept: memory_bytes / KEPT,
+            room: (memory_bytes / ROOMY).min(MOST_ROOM_BYTES),
+        }
+    }
+
+    /// Whether a connection may be begun while so many bytes of the heap are free.
+    pub(super) fn lets_begin(&self, free_bytes: usize) -> bool {
+        free_bytes >= self.kept
+    }
+
+    /// While so many bytes of the heap are free, what strangers sent is read as it comes.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// What is taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// How many of those who wait may be read then.
+    pub(super) fn admits(&self, free_bytes: usize) -> usize {
+        free_bytes.saturating_sub(self.room).div_ceil(EACH_BYTES)
+    }
+
+    /// Whether one of them may be read all the same, so that none waits for ever: most have their memory already.
+    pub(super) fn admits_one(&self, free_bytes: usize) -> bool {
+        free_bytes >= self.room / 4
+    }
+
+    /// Takes bytes for a larger buffer, unless that is more than is left or the heap is nearly used up.
+    pub(super) fn take_more(&mut self, bytes: usize, free_bytes: usize) -> bool {
+        self.lets_begin(free_bytes) && self.take(bytes)
+    }
+
+    /// Takes the bytes without which a connection that was let in could not be answered.
+    pub(super) fn take_least(&mut self, bytes: usize) {
+        self.taken += bytes;
     }
 
     /// Whether so many bytes are left.
     pub(super) fn has(&self, bytes: usize) -> bool {
-        self.limit - self.taken >= bytes
+        self.limit.saturating_sub(self.taken) >= bytes
     }
 
     /// Takes bytes, unless that is more than is left.

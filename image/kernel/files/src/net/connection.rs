@@ -21,6 +21,8 @@ use crate::mm::allocator;
 
 /// Buffers at first: a request and a short answer. An idle connection keeps no more. It is what a SYN promises.
 const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
+/// What a writer is given however little is left, so that its answer gets on.
+const LEAST_SEND_BYTES: usize = 2 << 10;
 /// 65,535 << 3 covers the largest window.
 const WINDOW_SHIFT: u8 = 3;
 /// Our own record and smoltcp's socket.
@@ -86,6 +88,12 @@ pub(super) struct Connection {
     is_read_shut: bool,
     /// Whether a writer met a full buffer and waits for room.
     is_full: bool,
+    /// Whether we began it: it is a stranger's otherwise, whose words may have to wait for memory.
+    is_ours: bool,
+    /// Whether a reader was told to wait for memory.
+    pub(super) is_held: bool,
+    /// Until when it may be read however little memory there is, microseconds since start.
+    turn_until: u64,
     settings: Settings,
 }
 
@@ -125,6 +133,9 @@ impl Connection {
             fault: None,
             is_read_shut: false,
             is_full: false,
+            is_ours: matches!(owner, Owner::Socket),
+            is_held: false,
+            turn_until: 0,
             settings: Settings::default(),
         })
     }
@@ -151,13 +162,15 @@ impl Connection {
         self.socket_ref().state()
     }
 
-    /// Gives it its first buffers, unless it has them. Strangers get none before their SYN|ACK came back.
+    /// Gives it its first buffers, unless it has them. Strangers get none before their SYN|ACK came back. While memory is
+    /// not ample, the one for sending comes with the first word.
     pub(super) fn furnish(&mut self, budget: &mut Budget) -> bool {
         if self.socket_ref().recv_capacity() != 0 {
             return true;
         }
-        let buffers = storage(INITIAL_BYTES).zip(storage(INITIAL_BYTES));
-        let Some((receive, transmit)) = buffers.filter(|_| budget.take(2 * INITIAL_BYTES)) else {
+        let sends = if budget.is_ample() || self.is_ours { INITIAL_BYTES } else { 0 };
+        let buffers = storage(INITIAL_BYTES).zip(storage(sends));
+        let Some((receive, transmit)) = buffers.filter(|_| budget.take(INITIAL_BYTES + sends)) else {
             return false;
         };
         self.socket().resize_receive(receive) && self.socket().resize_transmit(transmit)
@@ -193,13 +206,15 @@ impl Connection {
     }
 
     /// How dispensable it is when memory is short: those that nobody holds first, then those whose peer owes an
-    /// acknowledgement, then the idle; among them the longest silent. `None` for those that were heard of late.
-    pub(super) fn dispensability(&self, now: u64) -> Option<(u8, u64)> {
+    /// acknowledgement, then the idle; among them the longest silent. `None` for those that we began or that have nothing
+    /// to give, and for those that were heard of late, unless there is `no_other` way.
+    pub(super) fn dispensability(&self, now: u64, no_other: bool) -> Option<(u8, u64)> {
         let silence = now.saturating_sub(self.heard);
         match self.owner {
             Owner::Embryo { .. } => None,
             Owner::Orphan { .. } => Some((2, silence)),
-            _ if silence < SPARED_US => None,
+            _ if self.is_ours || self.cost() == RECORD_BYTES => None,
+            _ if silence < SPARED_US && !no_other => None,
             _ => Some((u8::from(self.socket_ref().send_queue() > 0), silence)),
         }
     }
@@ -221,6 +236,9 @@ impl Connection {
                 }
                 self.is_full &= !self.has_room();
                 self.ready.set(self.readiness(state));
+                if !budget.is_ample() && !self.is_full {
+                    self.give_back_sent(budget);
+                }
                 Verdict::Keep
             }
         }
@@ -298,6 +316,16 @@ impl Connection {
         }
     }
 
+    /// A connection that has nothing to send needs no buffer to send from, where others need memory.
+    fn give_back_sent(&mut self, budget: &mut Budget) {
+        let capacity = self.socket_ref().send_capacity();
+        if !self.is_ours && capacity > 0 && self.socket_ref().send_queue() == 0 {
+            if self.socket().resize_transmit(SocketBuffer::new(Vec::new())) {
+                budget.give(capacity);
+            }
+        }
+    }
+
     fn give_back_buffers(&mut self, budget: &mut Budget) {
         let before = self.cost();
         let empty = || SocketBuffer::new(Vec::new());
@@ -320,7 +348,7 @@ impl Connection {
         }
         let mut events = PollEvent::empty();
         let is_ended = !socket.may_recv() || self.is_read_shut;
-        if is_ended || socket.can_recv() {
+        if is_ended || socket.can_recv() && !self.is_held {
             events |= READABLE;
         }
         if is_ended {
@@ -359,6 +387,25 @@ impl Connection {
         !matches!(self.state(), State::SynSent | State::SynReceived)
     }
 
+    /// Whether a reader would take a stranger's words now, which may have to wait for memory.
+    pub(super) fn asks_for_memory(&self, now: u64) -> bool {
+        !self.is_ours
+            && now >= self.turn_until
+            && self.socket_ref().recv_queue() > 0
+            && self.socket_ref().may_recv()
+    }
+
+    /// Whether its words still wait for memory.
+    pub(super) fn still_waits(&self) -> bool {
+        self.is_held && matches!(self.owner, Owner::Socket)
+    }
+
+    /// Lets it be read, until then however little memory there is.
+    pub(super) fn admit(&mut self, turn_until: u64) {
+        self.is_held = false;
+        self.turn_until = turn_until;
+    }
+
     /// Reads what is there. `EAGAIN` if that is nothing; zero at the end of the stream.
     pub(super) fn read(&mut self, bytes: &mut [u8], budget: &mut Budget) -> io::Result<usize> {
         if self.is_read_shut {
@@ -393,7 +440,10 @@ impl Connection {
         }
         self.wants_flush = true;
         let wanted = (capacity * 2).min(self.settings.most_received);
-        if wanted > capacity && budget.is_ample() && !allocator::is_scarce() && budget.take(wanted - capacity) {
+        if wanted > capacity
+            && budget.is_ample()
+            && budget.take_more(wanted - capacity, allocator::free_bytes())
+        {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_receive(storage));
             if !grown {
                 budget.give(wanted - capacity);
@@ -415,17 +465,28 @@ impl Connection {
         self.make_room(bytes.len(), budget);
         let written = self.socket().send_slice(bytes).map_err(|_| io::Error::EPIPE)?;
         self.is_full = written < bytes.len();
+        if self.socket_ref().send_capacity() == 0 {
+            // Nothing would ever make room for it.
+            return Err(io::Error::ENOBUFS);
+        }
         if written == 0 { Err(io::Error::EAGAIN) } else { Ok(written) }
     }
 
     fn make_room(&mut self, bytes: usize, budget: &mut Budget) {
         let (capacity, queued) = (self.socket_ref().send_capacity(), self.socket_ref().send_queue());
-        let wanted = (queued + bytes).next_power_of_two().min(budget.transmit_limit()).min(self.settings.most_sent);
-        if wanted > capacity && !allocator::is_scarce() && budget.take(wanted - capacity) {
+        let wanted =
+            (queued + bytes).next_power_of_two().min(budget.transmit_limit()).min(self.settings.most_sent);
+        if wanted > capacity && budget.take_more(wanted - capacity, allocator::free_bytes()) {
             let grown = storage(wanted).is_some_and(|storage| self.socket().resize_transmit(storage));
             if !grown {
                 budget.give(wanted - capacity);
             }
+        }
+        if self.socket_ref().send_capacity() == 0
+            && let Some(storage) = storage(LEAST_SEND_BYTES)
+            && self.socket().resize_transmit(storage)
+        {
+            budget.take_least(LEAST_SEND_BYTES);
         }
     }
 

@@ -22,14 +22,32 @@ use super::nic::Received;
 use super::port::Port;
 use super::random;
 use super::timers::{Name, Timers};
+use crate::io;
 use crate::mm::allocator;
 
 /// Handshakes under way, one for so many bytes of memory. Beyond it the oldest makes room.
 const BYTES_PER_EMBRYO: usize = 32 << 10;
 /// For the first buffers of one connection, at most so many others go: a record without buffers frees an eighth of them.
 const MOST_DISPENSED: usize = 9;
+/// Whoever was let in is read at will for so long, in microseconds: a handshake, or the rest of a request.
+const TURN_US: u64 = 100_000;
+/// While memory is short, one that waits is let in after so long all the same, and one that is dispensable goes.
+const PATIENCE_US: u64 = 100_000;
+/// When nobody could be let in for so long, connections go, whichever, until somebody can.
+const LONG_PATIENCE_US: u64 = 1_000_000;
 /// Closed connections that only guard their port numbers. Beyond it the oldest goes early.
 const MOST_TIME_WAITS: usize = 1024;
+
+/// Which connections may be ended for their memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sacrifice {
+    /// Those that no descriptor holds.
+    Unheld,
+    /// Those as well whose peer was not heard of late.
+    Silent,
+    /// Whichever costs least, or the machine would end.
+    Any,
+}
 
 /// The connections.
 pub(super) struct Connections {
@@ -44,6 +62,11 @@ pub(super) struct Connections {
     embryo_count: usize,
     most_embryos: usize,
     time_waits: VecDeque<Name>,
+    /// Whose words wait for memory to be read, in the order in which they came.
+    held: VecDeque<Name>,
+    /// When one was last let in, and when it was last looked whether one could be.
+    admitted_at: u64,
+    looked_at: u64,
     next_generation: u32,
     pub(super) budget: Budget,
 }
@@ -62,6 +85,9 @@ impl Connections {
             embryo_count: 0,
             most_embryos: memory_bytes / BYTES_PER_EMBRYO,
             time_waits: VecDeque::new(),
+            held: VecDeque::new(),
+            admitted_at: 0,
+            looked_at: 0,
             next_generation: 0,
             budget: Budget::of(memory_bytes),
         }
@@ -87,12 +113,19 @@ impl Connections {
     pub(super) fn insert(&mut self, flow: Flow, owner: Owner, now: u64) -> Option<u32> {
         self.next_generation = self.next_generation.wrapping_add(1);
         if !self.budget.has(RECORD_BYTES) {
-            self.dispense_with_one(now, matches!(owner, Owner::Embryo { .. }));
+            let sacrifice =
+                if matches!(owner, Owner::Embryo { .. }) { Sacrifice::Unheld } else { Sacrifice::Silent };
+            self.dispense_with_one(now, sacrifice);
         }
         let connection = Connection::new(flow, owner, self.next_generation, &mut self.budget)?;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            (self.slots.len() - 1) as u32
+            let count = self.slots.len();
+            // What ends a connection for its memory must not ask for some.
+            self.dirty.reserve(count - self.dirty.len());
+            self.flushing.reserve(count - self.flushing.len());
+            self.free.reserve(count - self.free.len());
+            (count - 1) as u32
         });
         self.embryo_count += usize::from(connection.is_embryo());
         self.slots[slot as usize] = Some(Box::new(connection));
@@ -115,7 +148,7 @@ impl Connections {
         {
             self.remove(oldest.slot);
         }
-        if allocator::is_scarce() {
+        if !self.budget.lets_begin(allocator::free_bytes()) {
             return None;
         }
         let slot = self.insert(flow, Owner::Embryo { listener }, now)?;
@@ -162,18 +195,19 @@ impl Connections {
             if connection.furnish(budget) {
                 return true;
             }
-            self.dispense_with_one(now, false);
+            self.dispense_with_one(now, Sacrifice::Silent);
         }
         false
     }
 
-    fn dispense_with_one(&mut self, now: u64, spares_held: bool) {
+    fn dispense_with_one(&mut self, now: u64, sacrifice: Sacrifice) {
         let candidates = self.slots.iter().enumerate().filter_map(|(slot, connection)| {
             let connection = connection.as_ref()?;
-            if spares_held && !matches!(connection.owner, Owner::Orphan { .. }) {
+            if sacrifice == Sacrifice::Unheld && !matches!(connection.owner, Owner::Orphan { .. }) {
                 return None;
             }
-            Some((connection.dispensability(now)?, slot as u32, connection.owner))
+            let dispensability = connection.dispensability(now, sacrifice == Sacrifice::Any)?;
+            Some((dispensability, slot as u32, connection.owner))
         });
         let Some((_, slot, owner)) = candidates.max_by_key(|candidate| candidate.0) else { return };
         match owner {
@@ -188,6 +222,55 @@ impl Connections {
             connection.abandon(budget);
             self.mark(slot);
         }
+    }
+
+    /// Reads from a connection. A stranger's words wait their turn while memory is short.
+    pub(super) fn read(&mut self, slot: u32, bytes: &mut [u8], now: u64) -> io::Result<usize> {
+        let Self { slots, held, budget, .. } = self;
+        let connection =
+            slots.get_mut(slot as usize).and_then(Option::as_deref_mut).ok_or(io::Error::ENOTCONN)?;
+        if connection.asks_for_memory(now) && (!held.is_empty() || !allocator::has_free(budget.room())) {
+            if !core::mem::replace(&mut connection.is_held, true) {
+                held.push_back(Name { slot, generation: connection.generation });
+            }
+            return Err(io::Error::EAGAIN);
+        }
+        connection.read(bytes, budget)
+    }
+
+    /// Lets in who waits, as many as there is memory for. When there is none for a while, one all the same, and the most
+    /// dispensable one goes.
+    pub(super) fn admit(&mut self, now: u64) {
+        if self.held.is_empty() {
+            self.admitted_at = now;
+            return;
+        }
+        let free_bytes = allocator::free_bytes();
+        let mut places = self.budget.admits(free_bytes);
+        if places == 0 && now >= self.looked_at + PATIENCE_US {
+            self.looked_at = now;
+            let is_stuck = now >= self.admitted_at + LONG_PATIENCE_US;
+            self.dispense_with_one(now, if is_stuck { Sacrifice::Any } else { Sacrifice::Silent });
+            places = usize::from(self.budget.admits_one(free_bytes));
+        }
+        while places > 0
+            && let Some(name) = self.held.pop_front()
+        {
+            let Some(connection) = self.named(name).filter(|connection| connection.still_waits()) else {
+                continue;
+            };
+            connection.admit(now + TURN_US);
+            self.mark(name.slot);
+            self.admitted_at = now;
+            places -= 1;
+        }
+    }
+
+    /// Ends dispensable connections for an allocation that could not be met. False if there was none.
+    pub(super) fn relieve(&mut self, now: u64) -> bool {
+        let before = self.budget.taken();
+        self.dispense_with_one(now, Sacrifice::Any);
+        self.budget.taken() < before
     }
 
     /// Whether a SYN may take over the flow of this connection: it only guards it.
@@ -236,6 +319,11 @@ impl Connections {
     /// The earliest deadline, microseconds since start.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.timers.next()
+    }
+
+    /// When those who wait for memory are looked at again.
+    pub(super) fn admission(&self) -> Option<u64> {
+        (!self.held.is_empty()).then_some(self.looked_at + PATIENCE_US)
     }
 
     /// Whether something waits to be flushed.

@@ -34,6 +34,7 @@ pub(crate) mod udp;
 pub(crate) mod wait;
 
 pub(crate) use lookup::{await_address, look_up};
+pub(crate) use stack::relieve;
 
 use ahash::RandomState;
 use hashbrown::HashMap;

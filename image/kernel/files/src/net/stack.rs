@@ -109,6 +109,12 @@ pub(crate) fn run_if_needed() {
     }
 }
 
+/// Ends connections for an allocation that could not be met. False if that gave no memory, as where the network itself asks.
+pub(crate) fn relieve() -> bool {
+    let Some(mut guard) = STACK.try_lock() else { return false };
+    guard.as_mut().is_some_and(|stack| stack.connections.relieve(wait::now()))
+}
+
 /// Whether a frame waits that nobody has taken.
 pub(super) fn has_frames() -> bool {
     STACK.lock().as_ref().is_some_and(|stack| stack.link.nic.has_frames())
@@ -163,6 +169,7 @@ impl Stack {
         }
         self.receive();
         self.connections.expire(now);
+        self.connections.admit(now);
         self.shared.run(&mut self.link);
         self.connections.flush(&mut self.link, &mut self.listeners);
         self.link.nic.publish();
@@ -275,7 +282,8 @@ impl Stack {
     }
 
     fn deadline(&self) -> Option<u64> {
-        self.connections.deadline().into_iter().chain(self.shared.deadline()).min()
+        let own = [self.connections.deadline(), self.connections.admission(), self.shared.deadline()];
+        own.into_iter().flatten().min()
     }
 }
 

@@ -177,10 +177,8 @@ impl TcpSocket {
         let slot = self.connection()?;
         retry(self.is_nonblocking(), self.deadline(0), || {
             stack::with(|stack| {
-                let result = match stack.connections.with_budget(slot) {
-                    Some((connection, budget)) => connection.read(bytes, budget),
-                    None => Err(Error::ENOTCONN),
-                };
+                let now = stack.link.micros();
+                let result = stack.connections.read(slot, bytes, now);
                 stack.after_use(slot, false);
                 result
             })
