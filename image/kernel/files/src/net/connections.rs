@@ -403,8 +403,20 @@ impl Connections {
         if deadline < connection.armed {
             connection.armed = deadline;
             let name = Name { slot, generation: connection.generation };
-            self.timers.add(deadline, name);
+            self.add_timer(deadline, name);
         }
+    }
+
+    /// Entries that came too early for their connections go before the table grows: one for each connection remains.
+    fn add_timer(&mut self, deadline: u64, name: Name) {
+        if self.timers.is_full() {
+            let slots = &self.slots;
+            self.timers.retain(|deadline, name| {
+                let connection = slots.get(name.slot as usize).and_then(Option::as_deref);
+                connection.is_some_and(|found| found.generation == name.generation && found.armed == deadline)
+            });
+        }
+        self.timers.add(deadline, name);
     }
 
     /// Gives a connection up to end by itself within so many seconds, or at once with a reset.

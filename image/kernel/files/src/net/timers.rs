@@ -20,6 +20,19 @@ pub(super) struct Name {
 pub(super) struct Timers(BinaryHeap<Reverse<(u64, Name)>>);
 
 impl Timers {
+    /// Whether the next entry would take more memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() == self.0.capacity()
+    }
+
+    /// Forgets entries that nobody needs. Where most are needed, there is room for as many again afterwards.
+    pub(super) fn retain(&mut self, is_needed: impl Fn(u64, Name) -> bool) {
+        self.0.retain(|Reverse((deadline, name))| is_needed(*deadline, *name));
+        if self.0.len() > self.0.capacity() / 2 {
+            self.0.reserve(self.0.len());
+        }
+    }
+
     pub(super) fn add(&mut self, deadline: u64, name: Name) {
         self.0.push(Reverse((deadline, name)));
     }
