@@ -9,6 +9,7 @@
 mod accept;
 mod activity;
 mod answers;
+mod ciphertext;
 mod connection;
 mod counted;
 mod crowd;

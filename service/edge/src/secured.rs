@@ -18,6 +18,8 @@ use tls::rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, WriteT
 use tls::rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use crate::ciphertext::{self, Share};
+
 /// What is read at once, in bytes: as much as a record carries.
 const READ: usize = FRAGMENT;
 
@@ -30,9 +32,6 @@ const OVERHEAD: usize = 32;
 
 /// Ciphertext that is not whole yet, in bytes. rustls takes handshake messages of up to 64 KiB, in records of any size.
 const INCOMING_MAX: usize = 128 * 1024;
-
-/// What is encrypted at once, in bytes: a client that reads nothing holds no more than this.
-const WRITE_MAX: usize = 64 * 1024;
 
 /// The beginning of a handshake.
 pub(crate) struct Greeting {
@@ -100,6 +99,7 @@ pub(crate) struct Secured<S> {
     /// Ciphertext, and how much of it was sent.
     outgoing: Vec<u8>,
     sent: usize,
+    share: Share,
     /// The client said that nothing more follows.
     is_over: bool,
     is_goodbye_said: bool,
@@ -125,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
             read: 0,
             outgoing: Vec::new(),
             sent: 0,
+            share: Share::default(),
             is_over: false,
             is_goodbye_said: false,
             is_broken: false,
@@ -180,6 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
     /// Takes ciphertext: what is whole is decrypted, the rest kept.
     fn receive(&mut self, piece: &mut [u8]) -> io::Result<()> {
         if !self.incoming.is_empty() {
+            self.incoming.try_reserve(piece.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
             self.incoming.extend_from_slice(piece);
             return self.say(Say::Nothing);
         }
@@ -268,6 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
         }
         self.outgoing = Vec::new();
         self.sent = 0;
+        self.share.set(0);
         Poll::Ready(Ok(()))
     }
 
@@ -279,6 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
         let taken = encrypt(self)?;
+        self.share.set(self.outgoing.len());
         match self.poll_send(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // What the stream does not take now goes with the next flush.
@@ -288,9 +292,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
 
     /// Encrypts several pieces as one: records are filled across them.
     fn say_all(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        let (mut taken, mut gathered) = (0, Vec::new());
+        let (most, mut taken, mut gathered) = (ciphertext::piece(), 0, Vec::new());
         for piece in pieces {
-            let mut rest = &piece[..piece.len().min(WRITE_MAX - taken)];
+            let mut rest = &piece[..piece.len().min(most - taken)];
             taken += rest.len();
             if !gathered.is_empty() {
                 let (fits, beyond) = rest.split_at(rest.len().min(FRAGMENT - gathered.len()));
@@ -301,7 +305,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
                     gathered.clear();
                 }
             }
-            let (whole, part) = rest.split_at(rest.len() - rest.len() % FRAGMENT);
+            // Behind the last byte that fits, there is nothing to fill a record with.
+            let part = if taken == most { 0 } else { rest.len() % FRAGMENT };
+            let (whole, part) = rest.split_at(rest.len() - part);
             if !whole.is_empty() {
                 self.say(Say::Data(whole))?;
             }
@@ -363,6 +369,10 @@ fn append(
 ) -> Result<(), Error> {
     let (begin, mut size) = (outgoing.len(), size);
     let written = loop {
+        // A connection ends for want of memory, not the machine.
+        if outgoing.try_reserve_exact(size).is_err() {
+            break Err(Error::General("no memory to encrypt in".to_owned()));
+        }
         outgoing.resize(begin + size, 0);
         match write(&mut outgoing[begin..]) {
             Err(Refused::Room(needed)) if needed > size => size = needed,
@@ -400,7 +410,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let taken = buf.len().min(WRITE_MAX);
+        let taken = buf.len().min(ciphertext::piece());
         self.poll_say(cx, |secured| secured.say(Say::Data(&buf[..taken])).map(|()| taken))
     }
 
