@@ -6,6 +6,7 @@
 
 mod crowd;
 mod lease;
+mod memory;
 mod names;
 mod packets;
 mod secure;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             long_one_connection_after_the_other_leaves_nothing_behind,
             long_a_reader_that_stops_gets_the_rest_later,
         },
+        memory::{a_crowd_of_slow_readers_ends_no_small_machine},
         lease::{
             a_router_names_the_network_and_names_another,
             a_router_that_names_no_network_is_not_believed,

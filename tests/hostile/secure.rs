@@ -1,17 +1,18 @@
 //! Pages over TLS at our end of the wire. TLS finds every byte that is not what was sent.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tests::stand::Stand;
 use tests::wire::{HTTPS, take};
-use tls::rustls::ClientConnection;
 use tls::rustls::pki_types::ServerName;
+use tls::rustls::{ClientConfig, ClientConnection};
 
 use super::site::Site;
 
-const HOST: &str = "www.foobar.com";
+pub(super) const HOST: &str = "www.foobar.com";
 const WINDOW_BYTES: usize = 64 << 10;
 
 /// The whole answer to a request for `path` on a connection of its own; `header` is a line of its head.
@@ -22,14 +23,18 @@ pub(super) fn get(
     header: &str,
     deadline: Duration,
 ) -> Result<String> {
-    let roots = std::fs::read_to_string(stand.identity().root())?;
-    let config = tls::client::config(&roots, &[b"http/1.1"])?;
-    let mut tls = ClientConnection::new(config, ServerName::try_from(HOST)?)?;
+    let mut tls = ClientConnection::new(trust(stand)?, ServerName::try_from(HOST)?)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{header}Connection: close\r\n\r\n");
     tls.writer().write_all(request.as_bytes())?;
     let answer = String::from_utf8_lossy(&download(site, tls, deadline)?).into_owned();
     ensure!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
     Ok(answer)
+}
+
+/// What a client of the stand's site trusts.
+pub(super) fn trust(stand: &Stand) -> Result<Arc<ClientConfig>> {
+    let roots = std::fs::read_to_string(stand.identity().root())?;
+    Ok(tls::client::config(&roots, &[b"http/1.1"])?)
 }
 
 fn download(site: &mut Site, mut tls: ClientConnection, deadline: Duration) -> Result<Vec<u8>> {

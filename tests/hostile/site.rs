@@ -51,6 +51,11 @@ impl Site {
         Self::plan(stand, KERNEL_ARGUMENTS, "", |plan| plan.counted())?.visited()
     }
 
+    /// The same as `open`, with so much memory.
+    pub(super) fn open_small(stand: &mut Stand, memory_mib: u32) -> Result<Self> {
+        Self::plan(stand, KERNEL_ARGUMENTS, "", |plan| plan.memory_mib(memory_mib))?.visited()
+    }
+
     fn visited(mut self) -> Result<Self> {
         self.visit()?;
         Ok(self)
