@@ -44,6 +44,14 @@ fn connections_together_get_a_third_and_then_no_more_than_their_least() {
 }
 
 #[test]
+fn a_crowd_at_a_small_machine_is_given_buffers_for_all_and_large_ones_for_none() {
+    const RECORD_AND_WINDOW: usize = (2 + 8) << 10;
+    let mut budget = Budget::of(9 * MIB);
+    assert!((0..256).all(|_| budget.take_more(RECORD_AND_WINDOW, 9 * MIB)));
+    assert!((0..256).all(|_| budget.transmit_limit() <= 8 << 10 && budget.take_more(4 << 10, 9 * MIB)));
+}
+
+#[test]
 fn the_less_is_free_the_fewer_are_let_in_and_at_the_end_none() {
     let budget = Budget::of(16 * MIB);
     let room = budget.room();

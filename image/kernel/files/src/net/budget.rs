@@ -5,8 +5,10 @@
 
 use super::settings::LARGEST_SEND_BYTES;
 
-/// Connections together get this part of the heap.
+/// Connections together get this part of the heap; of a small one a half, up to so many bytes.
 const SHARE: usize = 3;
+const SMALL_SHARE: usize = 2;
+const SMALL_BYTES: usize = 6 << 20;
 /// Of the heap, so much is kept for what is under way: a connection's TLS and its request come after its buffers.
 const KEPT: usize = 16;
 /// While less than this part is free, what strangers sent waits to be read, for each request takes more; a large machine
@@ -16,7 +18,8 @@ const MOST_ROOM_BYTES: usize = 4 << 20;
 /// What one that is let in may take, beyond its buffers.
 const EACH_BYTES: usize = 64 << 10;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
-const LEAST_TRANSMIT_BYTES: usize = 8 << 10;
+const LITTLE_TRANSMIT_BYTES: usize = 8 << 10;
+const LEAST_TRANSMIT_BYTES: usize = 4 << 10;
 
 /// Bytes taken, of a limit.
 pub(super) struct Budget {
@@ -31,7 +34,7 @@ impl Budget {
     pub(super) fn of(memory_bytes: usize) -> Self {
         Self {
             taken: 0,
-            limit: memory_bytes / SHARE,
+            limit: (memory_bytes / SHARE).max((memory_bytes / SMALL_SHARE).min(SMALL_BYTES)),
             kept: memory_bytes / KEPT,
             room: (memory_bytes / ROOMY).min(MOST_ROOM_BYTES),
         }
@@ -100,6 +103,7 @@ impl Budget {
         match self.taken {
             taken if taken < self.limit / 4 => LARGEST_SEND_BYTES,
             taken if taken < self.limit / 2 => SCARCE_TRANSMIT_BYTES,
+            taken if taken < self.limit / 3 * 2 => LITTLE_TRANSMIT_BYTES,
             _ => LEAST_TRANSMIT_BYTES,
         }
     }

@@ -214,7 +214,8 @@ impl Connection {
             Owner::Embryo { .. } => None,
             Owner::Orphan { .. } => Some((2, silence)),
             _ if self.is_ours || self.cost() == RECORD_BYTES => None,
-            _ if silence < SPARED_US && !no_other => None,
+            // Who waits for us is not silent.
+            _ if (silence < SPARED_US || self.is_held) && !no_other => None,
             _ => Some((u8::from(self.socket_ref().send_queue() > 0), silence)),
         }
     }
