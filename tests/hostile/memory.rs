@@ -13,7 +13,7 @@ use super::secure;
 use super::site::Site;
 
 /// Little more than the least in which a crowd of 256 is served.
-const LITTLE_MIB: u32 = 32;
+const LITTLE_MIB: u32 = 28;
 /// As many as the service admits, and more: in the end somebody must go.
 const CROWD: usize = 320;
 /// Each asks for so much that no buffer holds it: the description of what the site offers to programs, many times.

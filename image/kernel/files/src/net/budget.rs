@@ -20,6 +20,8 @@ const EACH_BYTES: usize = 64 << 10;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
 const LITTLE_TRANSMIT_BYTES: usize = 8 << 10;
 const LEAST_TRANSMIT_BYTES: usize = 4 << 10;
+/// A heap of this size has little to send from for everybody, and never less.
+const LARGE_HEAP_BYTES: usize = 32 << 20;
 
 /// Bytes taken, of a limit.
 pub(super) struct Budget {
@@ -27,6 +29,7 @@ pub(super) struct Budget {
     limit: usize,
     kept: usize,
     room: usize,
+    least_transmit: usize,
 }
 
 impl Budget {
@@ -37,6 +40,11 @@ impl Budget {
             limit: (memory_bytes / SHARE).max((memory_bytes / SMALL_SHARE).min(SMALL_BYTES)),
             kept: memory_bytes / KEPT,
             room: (memory_bytes / ROOMY).min(MOST_ROOM_BYTES),
+            least_transmit: if memory_bytes < LARGE_HEAP_BYTES {
+                LEAST_TRANSMIT_BYTES
+            } else {
+                LITTLE_TRANSMIT_BYTES
+            },
         }
     }
 
@@ -104,7 +112,7 @@ impl Budget {
             taken if taken < self.limit / 4 => LARGEST_SEND_BYTES,
             taken if taken < self.limit / 2 => SCARCE_TRANSMIT_BYTES,
             taken if taken < self.limit / 3 * 2 => LITTLE_TRANSMIT_BYTES,
-            _ => LEAST_TRANSMIT_BYTES,
+            _ => self.least_transmit,
         }
     }
 }
