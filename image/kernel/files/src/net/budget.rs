@@ -17,6 +17,8 @@ const ROOMY: usize = 8;
 const MOST_ROOM_BYTES: usize = 4 << 20;
 /// What one that is let in may take, beyond its buffers.
 const EACH_BYTES: usize = 64 << 10;
+/// No connection has more than this part of what all may have.
+const EACH_SHARE: usize = 32;
 const SCARCE_TRANSMIT_BYTES: usize = 64 << 10;
 const LITTLE_TRANSMIT_BYTES: usize = 8 << 10;
 const LEAST_TRANSMIT_BYTES: usize = 4 << 10;
@@ -73,9 +75,9 @@ impl Budget {
         free_bytes >= self.room / 4
     }
 
-    /// Takes bytes for a larger buffer, unless that is more than is left or the heap is nearly used up.
+    /// Takes bytes for a larger buffer, unless that is more than is left, or would take what others need to begin.
     pub(super) fn take_more(&mut self, bytes: usize, free_bytes: usize) -> bool {
-        self.lets_begin(free_bytes) && self.take(bytes)
+        free_bytes >= self.kept.max(2 * self.room) && self.take(bytes)
     }
 
     /// Takes the bytes without which a connection that was let in could not be answered.
@@ -109,7 +111,7 @@ impl Budget {
     /// What one connection may queue now. Half of the budget is kept for those that are still to come.
     pub(super) fn transmit_limit(&self) -> usize {
         match self.taken {
-            taken if taken < self.limit / 4 => LARGEST_SEND_BYTES,
+            taken if taken < self.limit / 4 => LARGEST_SEND_BYTES.min(self.limit / EACH_SHARE),
             taken if taken < self.limit / 2 => SCARCE_TRANSMIT_BYTES,
             taken if taken < self.limit / 3 * 2 => LITTLE_TRANSMIT_BYTES,
             _ => self.least_transmit,

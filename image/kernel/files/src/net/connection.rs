@@ -82,6 +82,9 @@ pub(super) struct Connection {
     pub(super) armed: u64,
     /// When the peer was last heard, microseconds since start.
     heard: u64,
+    /// When the peer last took something of what is sent, or had taken all; and what it had not taken then.
+    took: u64,
+    untaken: usize,
     saw_reset: bool,
     last_state: State,
     fault: Option<Fault>,
@@ -128,6 +131,8 @@ impl Connection {
             wants_flush: false,
             armed: u64::MAX,
             heard: u64::MAX,
+            took: u64::MAX,
+            untaken: 0,
             saw_reset: false,
             last_state: State::Closed,
             fault: None,
@@ -209,7 +214,8 @@ impl Connection {
     /// acknowledgement, then the idle; among them the longest silent. `None` for those that we began or that have nothing
     /// to give, and for those that were heard of late, unless there is `no_other` way.
     pub(super) fn dispensability(&self, now: u64, no_other: bool) -> Option<(u8, u64)> {
-        let silence = now.saturating_sub(self.heard);
+        // One that answers our probes and takes nothing is as good as silent.
+        let silence = now.saturating_sub(self.heard.min(self.took));
         match self.owner {
             Owner::Embryo { .. } => None,
             Owner::Orphan { .. } => Some((2, silence)),
@@ -228,6 +234,7 @@ impl Connection {
             self.on_change(before, state);
         }
         self.saw_reset = false;
+        self.watch_progress(now);
         match self.owner {
             Owner::Embryo { listener } => self.judge_embryo(listener, state),
             Owner::Orphan { until } => self.judge_orphan(until, now, state, budget),
@@ -243,6 +250,14 @@ impl Connection {
                 Verdict::Keep
             }
         }
+    }
+
+    fn watch_progress(&mut self, now: u64) {
+        let untaken = self.socket_ref().send_queue();
+        if untaken == 0 || untaken < self.untaken {
+            self.took = now;
+        }
+        self.untaken = untaken;
     }
 
     fn on_change(&mut self, before: State, state: State) {
@@ -399,6 +414,11 @@ impl Connection {
     /// Whether its words still wait for memory.
     pub(super) fn still_waits(&self) -> bool {
         self.is_held && matches!(self.owner, Owner::Socket)
+    }
+
+    /// Whether it took all that was said to it before: who does not need not be heard yet.
+    pub(super) fn took_all(&self) -> bool {
+        self.socket_ref().send_queue() == 0
     }
 
     /// Lets it be read, until then however little memory there is.

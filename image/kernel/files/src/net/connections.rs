@@ -239,7 +239,7 @@ impl Connections {
     }
 
     /// Lets in who waits, as many as there is memory for. When there is none for a while, one all the same, and the most
-    /// dispensable one goes.
+    /// dispensable one goes. Who has not taken the answer before waits on.
     pub(super) fn admit(&mut self, now: u64) {
         if self.held.is_empty() {
             self.admitted_at = now;
@@ -253,12 +253,18 @@ impl Connections {
             self.dispense_with_one(now, if is_stuck { Sacrifice::Any } else { Sacrifice::Silent });
             places = usize::from(self.budget.admits_one(free_bytes));
         }
-        while places > 0
-            && let Some(name) = self.held.pop_front()
-        {
+        for _ in 0..self.held.len() {
+            if places == 0 {
+                return;
+            }
+            let Some(name) = self.held.pop_front() else { return };
             let Some(connection) = self.named(name).filter(|connection| connection.still_waits()) else {
                 continue;
             };
+            if !connection.took_all() {
+                self.held.push_back(name);
+                continue;
+            }
             connection.admit(now + TURN_US);
             self.mark(name.slot);
             self.admitted_at = now;
