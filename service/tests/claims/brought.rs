@@ -54,7 +54,7 @@ impl File {
 
 /// An error and what caused it, as the program says them.
 async fn refused(path: &Path) -> String {
-    let error = Server::bind(Config::read(path).unwrap()).await.err().expect("it starts");
+    let error = Server::bind(Config::read(path).unwrap()).await.expect_err("it starts");
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
