@@ -14,15 +14,14 @@ use smoltcp::time::Duration;
 use super::budget::Budget;
 use super::frame::Flow;
 use super::ready::{READABLE, Ready, WRITABLE};
-use super::settings::{LARGEST_RECEIVE_BYTES, Settings};
+use super::settings::Settings;
 use crate::fd::PollEvent;
 use crate::io;
-use crate::mm::allocator;
+
+mod buffers;
 
 /// Buffers at first: a request and a short answer. An idle connection keeps no more. It is what a SYN promises.
 const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
-/// What a writer is given however little is left, so that its answer gets on.
-const LEAST_SEND_BYTES: usize = 2 << 10;
 /// 65,535 << 3 covers the largest window.
 const WINDOW_SHIFT: u8 = 3;
 /// Our own record and smoltcp's socket.
@@ -32,8 +31,6 @@ pub(super) const RECORD_BYTES: usize = 2 << 10;
 const HANDSHAKE_S: u64 = 10;
 /// How long we wait for an answer to our SYN.
 const CONNECT_S: u64 = 20;
-/// Whose peer was heard within this time is spared when memory is short.
-const SPARED_US: u64 = 5_000_000;
 
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -167,20 +164,6 @@ impl Connection {
         self.socket_ref().state()
     }
 
-    /// Gives it its first buffers, unless it has them. Strangers get none before their SYN|ACK came back. While memory is
-    /// not ample, the one for sending comes with the first word.
-    pub(super) fn furnish(&mut self, budget: &mut Budget) -> bool {
-        if self.socket_ref().recv_capacity() != 0 {
-            return true;
-        }
-        let sends = if budget.is_ample() || self.is_ours { INITIAL_BYTES } else { 0 };
-        let buffers = storage(INITIAL_BYTES).zip(storage(sends));
-        let Some((receive, transmit)) = buffers.filter(|_| budget.take(INITIAL_BYTES + sends)) else {
-            return false;
-        };
-        self.socket().resize_receive(receive) && self.socket().resize_transmit(transmit)
-    }
-
     /// Waits for the SYN that made it.
     pub(super) fn listen(&mut self, local: smoltcp::wire::IpEndpoint) -> bool {
         let socket = self.socket();
@@ -210,22 +193,6 @@ impl Connection {
         self.saw_reset |= is_reset;
     }
 
-    /// How dispensable it is when memory is short: those that nobody holds first, then those whose peer owes an
-    /// acknowledgement, then the idle; among them the longest silent. `None` for those that we began or that have nothing
-    /// to give, and for those that were heard of late, unless there is `no_other` way.
-    pub(super) fn dispensability(&self, now: u64, no_other: bool) -> Option<(u8, u64)> {
-        // One that answers our probes and takes nothing is as good as silent.
-        let silence = now.saturating_sub(self.heard.min(self.took));
-        match self.owner {
-            Owner::Embryo { .. } => None,
-            Owner::Orphan { .. } => Some((2, silence)),
-            _ if self.is_ours || self.cost() == RECORD_BYTES => None,
-            // Who waits for us is not silent.
-            _ if (silence < SPARED_US || self.is_held) && !no_other => None,
-            _ => Some((u8::from(self.socket_ref().send_queue() > 0), silence)),
-        }
-    }
-
     /// Brings `ready`, the fault and the timeouts up to date.
     pub(super) fn refresh(&mut self, now: u64, budget: &mut Budget) -> Verdict {
         let (before, state) = (self.last_state, self.state());
@@ -250,14 +217,6 @@ impl Connection {
                 Verdict::Keep
             }
         }
-    }
-
-    fn watch_progress(&mut self, now: u64) {
-        let untaken = self.socket_ref().send_queue();
-        if untaken == 0 || untaken < self.untaken {
-            self.took = now;
-        }
-        self.untaken = untaken;
     }
 
     fn on_change(&mut self, before: State, state: State) {
@@ -332,31 +291,6 @@ impl Connection {
         }
     }
 
-    /// A connection that has nothing to send needs no buffer to send from, where others need memory.
-    fn give_back_sent(&mut self, budget: &mut Budget) {
-        let capacity = self.socket_ref().send_capacity();
-        if !self.is_ours && capacity > 0 && self.socket_ref().send_queue() == 0 {
-            if self.socket().resize_transmit(SocketBuffer::new(Vec::new())) {
-                budget.give(capacity);
-            }
-        }
-    }
-
-    fn give_back_buffers(&mut self, budget: &mut Budget) {
-        let before = self.cost();
-        let empty = || SocketBuffer::new(Vec::new());
-        self.socket().resize_receive(empty());
-        self.socket().resize_transmit(empty());
-        budget.give(before - self.cost());
-    }
-
-    /// Ends it for want of memory, as if it had timed out.
-    pub(super) fn abandon(&mut self, budget: &mut Budget) {
-        self.socket().abort();
-        self.discard_received();
-        self.give_back_buffers(budget);
-    }
-
     fn readiness(&self, state: State) -> PollEvent {
         let socket = self.socket_ref();
         if matches!(state, State::SynSent | State::SynReceived | State::Listen) {
@@ -403,30 +337,6 @@ impl Connection {
         !matches!(self.state(), State::SynSent | State::SynReceived)
     }
 
-    /// Whether a reader would take a stranger's words now, which may have to wait for memory.
-    pub(super) fn asks_for_memory(&self, now: u64) -> bool {
-        !self.is_ours
-            && now >= self.turn_until
-            && self.socket_ref().recv_queue() > 0
-            && self.socket_ref().may_recv()
-    }
-
-    /// Whether its words still wait for memory.
-    pub(super) fn still_waits(&self) -> bool {
-        self.is_held && matches!(self.owner, Owner::Socket)
-    }
-
-    /// Whether it took all that was said to it before: who does not need not be heard yet.
-    pub(super) fn took_all(&self) -> bool {
-        self.socket_ref().send_queue() == 0
-    }
-
-    /// Lets it be read, until then however little memory there is.
-    pub(super) fn admit(&mut self, turn_until: u64) {
-        self.is_held = false;
-        self.turn_until = turn_until;
-    }
-
     /// Reads what is there. `EAGAIN` if that is nothing; zero at the end of the stream.
     pub(super) fn read(&mut self, bytes: &mut [u8], budget: &mut Budget) -> io::Result<usize> {
         if self.is_read_shut {
@@ -453,25 +363,6 @@ impl Connection {
         }
     }
 
-    /// A reader that finds its buffer half full and empties it could use a larger one.
-    fn widen_window(&mut self, waiting: usize, budget: &mut Budget) {
-        let capacity = self.socket_ref().recv_capacity();
-        if waiting * 2 < capacity {
-            return;
-        }
-        self.wants_flush = true;
-        let wanted = (capacity * 2).min(self.settings.most_received);
-        if wanted > capacity
-            && budget.is_ample()
-            && budget.take_more(wanted - capacity, allocator::free_bytes())
-        {
-            let grown = storage(wanted).is_some_and(|storage| self.socket().resize_receive(storage));
-            if !grown {
-                budget.give(wanted - capacity);
-            }
-        }
-    }
-
     /// Queues what fits. `EAGAIN` if that is nothing.
     pub(super) fn write(&mut self, bytes: &[u8], budget: &mut Budget) -> io::Result<usize> {
         if let Some(fault) = self.take_fault() {
@@ -491,45 +382,6 @@ impl Connection {
             return Err(io::Error::ENOBUFS);
         }
         if written == 0 { Err(io::Error::EAGAIN) } else { Ok(written) }
-    }
-
-    fn make_room(&mut self, bytes: usize, budget: &mut Budget) {
-        let (capacity, queued) = (self.socket_ref().send_capacity(), self.socket_ref().send_queue());
-        let wanted =
-            (queued + bytes).next_power_of_two().min(budget.transmit_limit()).min(self.settings.most_sent);
-        if wanted > capacity && budget.take_more(wanted - capacity, allocator::free_bytes()) {
-            let grown = storage(wanted).is_some_and(|storage| self.socket().resize_transmit(storage));
-            if !grown {
-                budget.give(wanted - capacity);
-            }
-        }
-        if self.socket_ref().send_capacity() == 0
-            && let Some(storage) = storage(LEAST_SEND_BYTES)
-            && self.socket().resize_transmit(storage)
-        {
-            budget.take_least(LEAST_SEND_BYTES);
-        }
-    }
-
-    /// An idle connection needs no large buffers.
-    pub(super) fn shrink(&mut self, budget: &mut Budget) {
-        let before = self.cost();
-        let (sends, receives) = (self.socket_ref().send_capacity(), self.socket_ref().recv_capacity());
-        if self.socket_ref().send_queue() == 0
-            && sends > INITIAL_BYTES
-            && let Some(storage) = storage(INITIAL_BYTES)
-        {
-            self.socket().resize_transmit(storage);
-        }
-        // The peer may still use the window it was offered, so that one is halved only under pressure.
-        if !budget.is_ample()
-            && self.socket_ref().recv_queue() == 0
-            && receives > LARGEST_RECEIVE_BYTES / 2
-            && let Some(storage) = storage(receives / 2)
-        {
-            self.socket().resize_receive(storage);
-        }
-        budget.give(before - self.cost());
     }
 
     /// Sends FIN after what is queued.
@@ -556,11 +408,4 @@ fn begin(socket: &mut Socket<'static>, within_s: u64) {
     socket.set_window_shift(WINDOW_SHIFT);
     socket.set_timeout(Some(Duration::from_secs(within_s)));
     socket.set_keep_alive(Settings::default().keep_alive_s().map(Duration::from_secs));
-}
-
-fn storage(bytes: usize) -> Option<SocketBuffer<'static>> {
-    let mut storage = Vec::new();
-    storage.try_reserve_exact(bytes).ok()?;
-    storage.resize(bytes, 0);
-    Some(SocketBuffer::new(storage))
 }
