@@ -5,6 +5,7 @@
 //! [`Machine::detach`].
 mod accel;
 mod arguments;
+mod card;
 mod firmware;
 mod folder;
 mod guard;

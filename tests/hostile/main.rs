@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             a_forged_reset_ends_no_connection,
             more_than_the_window_is_neither_kept_nor_taken_for_the_end,
             a_crowd_of_neighbours_does_not_hide_the_gateway,
+            a_card_that_asks_for_a_reset_comes_back,
             a_half_open_flood_stops_nobody,
             what_is_due_comes_in_silence,
             long_garbage_is_answered_by_nobody_and_stops_nobody,

@@ -258,6 +258,20 @@ pub(super) fn a_crowd_of_neighbours_does_not_hide_the_gateway(stand: &mut Stand)
     site.is_unharmed()
 }
 
+/// The host takes the card away and gives it back, again and again: each time the machine starts it anew and goes on.
+pub(super) fn a_card_that_asks_for_a_reset_comes_back(stand: &mut Stand) -> Result<()> {
+    const TIMES: usize = 3;
+    let mut site = Site::open(stand)?;
+    for _ in 0..TIMES {
+        site.web.machine.break_card()?;
+        // The next frame finds the card broken; those after it find it started again.
+        site.moves_to(tests::wire::GUEST)?;
+    }
+    let resets = site.web.console()?.matches("asks for a reset").count();
+    ensure!(resets == TIMES, "{resets} resets instead of {TIMES}");
+    site.is_unharmed()
+}
+
 /// What was promised for later comes though nobody says a word: the acknowledgement of half a request, and the answer
 /// again when it is not acknowledged. The machine has given up on routers by then.
 pub(super) fn what_is_due_comes_in_silence(stand: &mut Stand) -> Result<()> {

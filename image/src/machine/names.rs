@@ -9,6 +9,8 @@ pub(super) const SERIAL_LOG: &str = "serial.log";
 pub(super) const QEMU_LOG: &str = "qemu.log";
 /// QEMU's control socket.
 pub(super) const QMP_SOCKET: &str = "qmp.sock";
+/// QEMU's debugger port, while it is open.
+pub(super) const DEBUG_SOCKET: &str = "debug.sock";
 /// Process id and start time of the running QEMU.
 pub(super) const PID_FILE: &str = "pid";
 /// Where the machine's network card hears, and speaks to, one frame a datagram.

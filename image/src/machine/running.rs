@@ -5,7 +5,7 @@
 use super::guard::Guard;
 use super::process::{Identity, resident_kib};
 use super::serial::{Follower, tail};
-use super::{Spec, arguments, folder, names, qemu, qmp};
+use super::{Spec, arguments, card, folder, names, qemu, qmp};
 use crate::wait::{Status, wait_until};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
@@ -307,6 +307,14 @@ impl Machine {
     /// When QEMU refuses.
     pub fn set_link(&mut self, is_up: bool) -> Result<()> {
         qmp::execute_with(&self.folder, "set_link", &json!({ "name": "network", "up": is_up })).map(drop)
+    }
+
+    /// Breaks the network card, so that it asks its driver for a reset when the next frame arrives.
+    ///
+    /// # Errors
+    /// When QEMU refuses, or the machine has no such card.
+    pub fn break_card(&mut self) -> Result<()> {
+        card::break_card(&self.folder)
     }
 
     /// A machine that ends while it is asked to has done as it was told.

@@ -141,7 +141,9 @@ impl Nic {
     }
 
     fn agree(transport: &Transport) -> Option<u64> {
-        transport.reset();
+        if !transport.reset() {
+            return None;
+        }
         transport.add_status(status::ACKNOWLEDGE);
         transport.add_status(status::DRIVER);
         let features = transport.negotiate(WANTED, feature::VERSION_1 | feature::MAC);
@@ -178,7 +180,8 @@ impl Nic {
         self.receive.publish();
     }
 
-    /// Starts over after the device asked for it. Frames under way are lost, as on a wire.
+    /// Starts over after the device asked for it, in the same memory. Frames under way are lost, as on a wire. False if it
+    /// does not come back.
     pub(super) fn recover(&mut self) -> bool {
         if self.transport.status() & status::NEEDS_RESET == 0 {
             return true;
@@ -187,8 +190,8 @@ impl Nic {
         let Some(features) = Self::agree(&self.transport) else { return false };
         self.features = features;
         let event_index = features & feature::EVENT_INDEX != 0;
-        self.receive = Ring::new(self.receive.size(), RECEIVE, event_index);
-        self.transmit = Ring::new(self.transmit.size(), TRANSMIT, event_index);
+        self.receive.restart(event_index);
+        self.transmit.restart(event_index);
         self.open_queues();
         true
     }

@@ -55,6 +55,14 @@ impl Ring {
         }
     }
 
+    /// Starts over, as new, for a device that was reset.
+    pub(super) fn restart(&mut self, event_index: bool) {
+        let bytes = self.used_at + 6 + 8 * usize::from(self.size);
+        self.memory.bytes_mut(0, bytes).fill(0);
+        (self.next_available, self.told, self.next_used) = (0, 0, 0);
+        self.event_index = event_index;
+    }
+
     /// Where the device writes to be told of new buffers.
     pub(super) fn set_doorbell(&mut self, doorbell: *mut u16) {
         self.doorbell = doorbell;

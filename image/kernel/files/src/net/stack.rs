@@ -44,7 +44,6 @@ pub(super) struct Stack {
     pub(super) connections: Connections,
     pub(super) listeners: Listeners,
     link_was_up: bool,
-    is_broken: bool,
 }
 
 /// Takes the card into service. Called once.
@@ -69,7 +68,6 @@ pub(super) fn start(mut nic: Nic) {
         connections: Connections::new(memory_bytes),
         listeners: Listeners::default(),
         link_was_up,
-        is_broken: false,
     }));
 }
 
@@ -199,14 +197,11 @@ impl Stack {
     }
 
     fn follow_configuration(&mut self) {
-        if !CONFIGURATION_CHANGED.swap(false, Ordering::Relaxed) || self.is_broken {
+        if !CONFIGURATION_CHANGED.swap(false, Ordering::Relaxed) {
             return;
         }
-        if !self.link.nic.recover() {
-            error!("the network card did not come back");
-            self.is_broken = true;
-            return;
-        }
+        // A machine without a network serves nobody: the next start may find the card again.
+        assert!(self.link.nic.recover(), "the network card did not come back");
         let is_up = self.link.nic.is_link_up();
         if is_up && !self.link_was_up {
             self.shared.renew(&mut self.link);

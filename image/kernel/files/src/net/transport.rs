@@ -9,6 +9,7 @@ use pci_types::capability::{MsixCapability, PciCapability};
 use pci_types::{Bar, CommandRegister, ConfigRegionAccess};
 
 use super::ring::Ring;
+use super::wait;
 use crate::arch::pci::PciConfigRegion;
 use crate::drivers::pci::PciDevice;
 use crate::mm::PhysAddr;
@@ -21,6 +22,9 @@ const CONFIGURATION_IRQ: u8 = 49;
 const QUEUE_VECTOR: u16 = 0;
 const CONFIGURATION_VECTOR: u16 = 1;
 const NO_VECTOR: u16 = 0xffff;
+
+/// A reset is over within this time or never: virtio names none, and a host that is busy may take its time.
+const RESET_US: u64 = 2_000_000;
 
 /// Bits of the device's status register (virtio 1.2, 2.1).
 pub(super) mod status {
@@ -145,12 +149,17 @@ impl Transport {
         }
     }
 
-    /// Resets the device and waits until it says so.
-    pub(super) fn reset(&self) {
+    /// Resets the device and waits until it says so. False if it does not.
+    pub(super) fn reset(&self) -> bool {
+        let deadline = wait::now() + RESET_US;
         self.common.write::<u8>(common::STATUS, 0);
         while self.status() != 0 {
+            if deadline <= wait::now() {
+                return false;
+            }
             core::hint::spin_loop();
         }
+        true
     }
 
     pub(super) fn status(&self) -> u8 {
