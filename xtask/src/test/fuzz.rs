@@ -26,8 +26,10 @@ const MOST_BYTES: u32 = 2048;
 pub(super) fn run(layout: &Layout, shell: &Shell) -> Result<()> {
     let program = fetch(layout, shell)?;
     let folder = layout.root().join("tests/fuzz");
-    // A target compiles the kernel's smoltcp, which lies below the target folder.
-    kernel::link_smoltcp(layout, &toolchain::find(layout)?, &folder.join("smoltcp"))?;
+    // A target compiles the kernel's smoltcp.
+    let link = layout.build("fuzz").join("smoltcp");
+    fs::create_dir_all(layout.build("fuzz"))?;
+    kernel::link_smoltcp(layout, &toolchain::find(layout)?, &link)?;
     let targets = targets(&folder)?;
     let failed: Vec<&String> =
         targets.iter().filter(|target| !holds(layout, shell, &program, &folder, target)).collect();
