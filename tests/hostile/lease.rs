@@ -66,6 +66,8 @@ pub(super) fn a_router_names_the_network_and_names_another(stand: &mut Stand) ->
     site.moves_to(ELSEWHERE.address())?;
     // Plugged in again, it asks anew.
     site.web.machine.set_link(false)?;
+    // Long enough to be noticed: a busy machine that looks once sees a cable that was never away.
+    ensure!(site.peer.visit(UNANSWERED).is_err(), "it answers without a cable");
     site.peer.wire.router = Some(HOME);
     site.web.machine.set_link(true)?;
     site.moves_to(HOME.address())?;
