@@ -11,8 +11,9 @@ use crate::mm::allocator;
 use crate::net::budget::Budget;
 use crate::net::settings::LARGEST_RECEIVE_BYTES;
 
-/// What a writer is given however little is left, so that its answer gets on.
-const LEAST_SEND_BYTES: usize = 2 << 10;
+/// What a writer is given however little is left, so that its answer gets on: two segments as Ethernet has them, which a
+/// peer acknowledges at once (RFC 9293, 3.8.6.3), where it may keep one waiting.
+const LEAST_SEND_BYTES: usize = 3 << 10;
 /// Whose peer was heard within this time is spared when memory is short.
 const SPARED_US: u64 = 5_000_000;
 
