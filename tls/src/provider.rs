@@ -10,10 +10,10 @@ use rustls::crypto::CryptoProvider;
 /// - It offers X25519MLKEM768 first, so that recorded traffic stays closed to a later quantum computer, then X25519
 ///   for everybody else.
 /// - Its suites are AEAD with forward secrecy only; TLS 1.2 keeps ECDHE, so no RSA key exchange and no CBC exist here.
-/// - It is the quickest that the guest can have. Measured there in November 2026, instructions of the whole machine (the least
+/// - It costs the guest least. Measured there in November 2026, instructions of the whole machine (the least
 ///   of three counts each): a handshake 1.12 million, with ring 0.17 1.49; 1 MB over TLS 3.51 million, with ring 3.83; a small
-///   answer 85,000 with either. rustls has X25519MLKEM768 with aws-lc only, besides; ring has none. aws-lc-rs does not
-///   build: its C wants a C library's headers (`pthread_rwlock_t`), and target hermit has none.
+///   answer 85,000 with either. ring has no X25519MLKEM768. aws-lc-rs does not build: its C wants a C library's headers
+///   (`pthread_rwlock_t`), and target hermit has none.
 /// - It needs AES, AVX2, ADX, BMI2 and PCLMULQDQ, which every server CPU since 2015 has, and stops where they lack.
 ///
 /// The provider is handed over explicitly and never installed as the process default by this crate, because a
