@@ -177,7 +177,8 @@ async fn signs_in_by_keys(visitor: &Visitor<'_>, name: &str, password: &str) -> 
     visitor.becomes(seen).await.context("the skip link is not seen")?;
     visitor.look("login-skip").await?;
     visitor.press(ENTER).await?;
-    visitor.becomes("location.hash == '#content'").await?;
+    // The address changes before the focus does.
+    visitor.becomes("document.activeElement.id == 'content'").await?;
     visitor.press(TAB).await?;
     visitor.becomes("document.activeElement.name == 'name'").await.context("the content is not next")?;
     visitor.press(name).await?;
