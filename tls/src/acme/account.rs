@@ -97,8 +97,9 @@ impl<'a, T: Transport> Account<'a, T> {
     pub async fn order(&self, wish: Wish<'_>) -> Result<(String, Order), Error> {
         let url = &self.client.directory.new_order;
         let answer = match self.post(url, Some(&self.wish(wish)?)).await {
-            // Another order has replaced it already (RFC 9773, 5): this one replaces nothing then.
-            Err(error) if error.is_problem("alreadyReplaced") => {
+            // Another order has replaced it already, or the CA does not know it as this account's (RFC 9773, 5): this one
+            // replaces nothing then. Without a certificate a site has nothing; without the hint a CA has a little less.
+            Err(error) if wish.replaces.is_some() && error.is_of_the_order() => {
                 self.post(url, Some(&self.wish(Wish { replaces: None, ..wish })?)).await?
             }
             other => other?,

@@ -55,6 +55,12 @@ impl Error {
         }
     }
 
+    /// Whether the CA refused what was asked for, and not who asks or how often: another order may be taken.
+    pub(super) fn is_of_the_order(&self) -> bool {
+        const OF_WHO_ASKS: [&str; 3] = ["accountDoesNotExist", "badNonce", "rateLimited"];
+        matches!(self, Self::Refused { .. }) && !OF_WHO_ASKS.iter().any(|kind| self.is_problem(kind))
+    }
+
     /// Whether the CA gave this kind of problem: the last word of its type (RFC 8555, 6.7).
     pub fn is_problem(&self, kind: &str) -> bool {
         matches!(self, Self::Refused { problem, .. } if problem.is(kind))
