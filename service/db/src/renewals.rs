@@ -128,16 +128,22 @@ impl Database {
         &self,
         host: &str,
         holder: &str,
+        fulfilled: Option<Wish>,
         next_s: i64,
         renewed: bool,
     ) -> Result<(), Error> {
+        // In this order: a column that was assigned to has its new value in what follows (MySQL's reference, 15.2.17).
+        let fulfilled = fulfilled.map_or("", Wish::as_str);
         self.ask(async |pool| {
             sqlx::query!(
                 "UPDATE renewals SET holder = '', lease_until = UTC_TIMESTAMP(6), failures = 0,
-                   last_error = NULL, wish = '', next_attempt = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,
+                   last_error = NULL, next_attempt = UTC_TIMESTAMP(6) + INTERVAL IF(wish = ?, ?, 0) SECOND,
+                   wish = IF(wish = ?, '', wish),
                    last_renewal = IF(?, UTC_TIMESTAMP(6), last_renewal)
                  WHERE host = ? AND holder = ?",
+                fulfilled,
                 next_s,
+                fulfilled,
                 renewed,
                 host,
                 holder

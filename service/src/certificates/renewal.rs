@@ -44,7 +44,9 @@ impl Certificates {
         let Ok(Some(renewal)) = database.renewal(&self.0.host).await else { return };
         let ended = match self.attempt(&renewal).await {
             Ok(done) => {
-                database.renewal_succeeded(&self.0.host, &self.0.holder, done.next_s, done.renewed).await
+                let fulfilled = renewal.wish();
+                let (host, holder) = (&self.0.host, &self.0.holder);
+                database.renewal_succeeded(host, holder, fulfilled, done.next_s, done.renewed).await
             }
             Err(error) => self.failed(&renewal, &error).await,
         };

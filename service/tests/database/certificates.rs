@@ -23,6 +23,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_profile_that_is_asked_for_is_what_the_certificate_is", claims::a_profile),
     ("a_wrong_clock_neither_orders_nor_refuses", failures::a_wrong_clock),
     ("an_operator_says_by_the_page_what_is_wanted", operator::wishes_by_the_page),
+    ("a_wish_that_comes_during_an_attempt_is_not_lost", operator::a_wish_during_an_attempt),
     ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),
 ];
 

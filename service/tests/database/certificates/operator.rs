@@ -60,6 +60,30 @@ pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
     })
 }
 
+/// Whatever a machine is at: it has not read what is wanted since.
+pub(crate) fn a_wish_during_an_attempt(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        forget_everything(fixture).await?;
+        let database = Database::new(&fixture.config(&[]));
+        database.migrate().await;
+        for fulfilled in [None, Some(Wish::Roll)] {
+            if let Some(first) = fulfilled {
+                database.wish_renewal(HOST, first).await?;
+            }
+            ensure!(database.take_lease(HOST, "holder", 30).await?, "no lease");
+            database.wish_renewal(HOST, Wish::Replace).await?;
+            database.renewal_succeeded(HOST, "holder", fulfilled, 3600, false).await?;
+            let renewal = database.renewal(HOST).await?.context("no row")?;
+            ensure!(renewal.wish() == Some(Wish::Replace), "the wish is gone: {renewal:?}");
+            ensure!(database.take_lease(HOST, "another", 30).await?, "it waits for an hour");
+            database.renewal_succeeded(HOST, "another", Some(Wish::Replace), 0, true).await?;
+            let renewal = database.renewal(HOST).await?.context("no row")?;
+            ensure!(renewal.wish().is_none(), "a wish that was fulfilled: {renewal:?}");
+        }
+        Ok(())
+    })
+}
+
 pub(crate) fn replace_and_roll(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let two = Two::issued(fixture, Ways::default()).await?;
