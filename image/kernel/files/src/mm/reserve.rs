@@ -15,8 +15,14 @@ const LEAST_CARD_BYTES: usize = 512 << 10;
 /// Rings of 256 frames of 9 KiB, and sixteen large ones.
 const MOST_CARD_BYTES: usize = 7 << 20;
 
+/// A machine beyond this size keeps a part of the rest for threads that a program has besides: 10 MiB of a machine of 128 MiB,
+/// nine threads with std's stack of 1 MiB.
+const SMALL_BYTES: usize = 64 << 20;
+const THREADS_SHARE: usize = 6;
+
 /// What is kept back of so much memory.
 pub(crate) fn bytes(memory_bytes: usize) -> usize {
     STACK_BYTES
+        + memory_bytes.saturating_sub(SMALL_BYTES) / THREADS_SHARE
         + (memory_bytes / CARD_SHARE).saturating_sub(LESS_BYTES).clamp(LEAST_CARD_BYTES, MOST_CARD_BYTES)
 }
