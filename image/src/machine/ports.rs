@@ -3,16 +3,28 @@
 //! It reserves nothing: between the look and the machine's start another program may take the port, and QEMU then
 //! says so. Invariant: only 127.0.0.1 is ever looked at.
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 
-/// A port that nobody listens on.
+/// How many looks it takes to call a host full: it hands out ports at random.
+const LOOKS: usize = 1000;
+
+/// A port that nobody listens on, another one at each call: what was handed out before may be about to be listened on.
 ///
 /// # Errors
 /// When the host has no free port.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..LOOKS {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+        let port = listener.local_addr()?.port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
+    bail!("no port on 127.0.0.1 that was not handed out already")
 }
 
 /// Checks that a machine could listen on `port`.
@@ -30,6 +42,12 @@ pub fn check_free(port: u16) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_port_is_handed_out_twice() {
+        let ports: BTreeSet<u16> = (0..2000).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 2000);
+    }
 
     #[test]
     fn a_port_in_use_is_named() {
