@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use serde_json::{Value, json};
 use tests::browser::Appearance;
@@ -61,9 +62,13 @@ impl<'a> Visitor<'a> {
         self.send(action, heading).await
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys, wherever the focus is: keys that are sent to an element may move the focus to it first.
     pub(super) async fn press(&self, keys: &str) -> Result<()> {
-        Ok(self.browser.active_element().await?.send_keys(keys).await?)
+        let press = |actions: KeyActions, value| {
+            actions.then(KeyAction::Down { value }).then(KeyAction::Up { value })
+        };
+        let actions = keys.chars().fold(KeyActions::new("keys".to_owned()), press);
+        Ok(self.browser.perform_actions(actions).await?)
     }
 
     /// What an expression says of the page.
@@ -78,7 +83,10 @@ impl<'a> Visitor<'a> {
     pub(super) async fn becomes(&self, expression: &str) -> Result<()> {
         let until = tokio::time::Instant::now() + PATIENCE;
         while self.ask(expression).await? != Value::Bool(true) {
-            ensure!(tokio::time::Instant::now() < until, "it does not become true: {expression}");
+            if tokio::time::Instant::now() >= until {
+                let focus = self.ask("document.activeElement.outerHTML.slice(0, 200)").await?;
+                bail!("it does not become true: {expression}; the focus is on {focus}");
+            }
         }
         Ok(())
     }
