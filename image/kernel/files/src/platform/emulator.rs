@@ -2,7 +2,7 @@
 //!
 //! QEMU's emulator chooses the size of that cache when it is emptied (`tlb_mmu_resize_locked` in its accel/tcg/cputlb.c), and
 //! begins with 256 pages. A kernel with one address space never empties it, so it stayed as small as that, and a service
-//! of a thousand pages was looked up page by page for ever. Nothing here touches a real or a virtualised processor.
+//! of more pages was looked up page by page for ever. Nothing here touches a real or a virtualised processor.
 //!
 //! Invariant: what is emptied is a cache; no translation changes.
 
