@@ -71,17 +71,6 @@ impl From<sqlx::Error> for Error {
 /// How often work is begun that MySQL undoes each time.
 const ATTEMPTS: u32 = 10;
 
-/// Begins a transaction anew when MySQL chose it to end a deadlock: all of it is undone then (MySQL's reference, 17.7.5.3).
-async fn persist<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(Error::Away(Some(error))) if is_deadlock(&error) => tracing::debug!(%error, "begun anew"),
-            outcome => return outcome,
-        }
-    }
-    attempt().await
-}
-
 fn is_deadlock(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|refusal| refusal.code()).as_deref() == Some("40001")
 }
@@ -178,15 +167,25 @@ impl Database {
         Pool { open: self.pool.size(), idle, most: self.pool.options().get_max_connections() }
     }
 
-    /// Runs a query within the time that a request may wait, waiting for a free connection included.
+    /// Runs a query within the time that a request may wait, waiting for a free connection included. One that MySQL chose
+    /// to end a deadlock is begun anew: a transaction is undone whole then (MySQL's reference, 17.7.5.3).
     async fn ask<T>(
         &self,
-        query: impl AsyncFnOnce(&MySqlPool) -> Result<T, sqlx::Error>,
+        query: impl AsyncFnOnce(&MySqlPool) -> Result<T, sqlx::Error> + Copy,
     ) -> Result<T, Error> {
         if !self.migrated.load(Ordering::Acquire) {
             return Err(Error::Away(None));
         }
-        match patience::wait(self.patience, query(&self.pool)).await {
+        let persist = async {
+            for _ in 1..ATTEMPTS {
+                match query(&self.pool).await {
+                    Err(error) if is_deadlock(&error) => tracing::debug!(%error, "begun anew"),
+                    outcome => return outcome,
+                }
+            }
+            query(&self.pool).await
+        };
+        match patience::wait(self.patience, persist).await {
             Some(answer) => Ok(answer?),
             None => Err(Error::Slow),
         }

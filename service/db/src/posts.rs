@@ -10,7 +10,7 @@ mod versions;
 use sqlx::MySqlPool;
 use time::OffsetDateTime;
 
-use crate::{Database, Error, persist};
+use crate::{Database, Error};
 
 pub use list::{Scope, Summary};
 pub use versions::Version;
@@ -101,7 +101,7 @@ impl Database {
             work.commit().await?;
             Ok(id)
         };
-        persist(|| self.ask(write)).await
+        self.ask(write).await
     }
 
     /// Replaces a post's text, and keeps what it replaces, if the post is still at `version`.
@@ -141,7 +141,7 @@ impl Database {
             work.commit().await?;
             Ok(current.map(|current| current == version))
         };
-        Ok(match persist(|| self.ask(write)).await? {
+        Ok(match self.ask(write).await? {
             Some(true) => Edited::Done,
             Some(false) => self.post(id).await?.map_or(Edited::Missing, |post| Edited::Stale(Box::new(post))),
             None => Edited::Missing,

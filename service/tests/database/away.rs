@@ -9,9 +9,10 @@ use db::Error;
 use http::StatusCode;
 use service::assets;
 use service::http::Front;
+use sqlx::Connection as _;
 
 use crate::Claim;
-use crate::fixture::{Fixture, get, run, site, wait_for};
+use crate::fixture::{Fixture, HOST, get, run, site, wait_for};
 use door::{Door, Way};
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -23,6 +24,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("mysql_is_shown_this_machines_certificate_and_judges_it", mysql_judges_this_machines_certificate),
     ("the_password_alone_opens_nothing", the_password_alone_opens_nothing),
     ("one_of_two_roots_is_enough_while_they_change", one_of_two_roots_is_enough_while_they_change),
+    ("what_a_deadlock_undid_is_begun_anew", what_a_deadlock_undid_is_begun_anew),
 ];
 
 /// What a visitor may have to wait (issue: 503 within 2 s).
@@ -132,5 +134,43 @@ fn refused_as_away(fixture: &Fixture, change: (&str, toml::Value)) -> anyhow::Re
         ensure!(migration.is_err(), "migrated with a wrong login");
         ensure!(matches!(database.ready().await, Err(Error::Away(_))), "not away");
         ensure_away(&router).await
+    })
+}
+
+/// One who has written more holds the order that a transaction is about to forget, and wants the lease that it has read:
+/// MySQL undoes the one that has written less.
+fn what_a_deadlock_undid_is_begun_anew(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, _) = fixture.empty_site().await?;
+        for statement in [
+            "DELETE FROM certificates",
+            "REPLACE INTO renewals (host, holder) VALUES ('www.foobar.com', 'me')",
+            "REPLACE INTO acme_orders (host, authority, url, names, sealed_key) VALUES ('www.foobar.com', '', '', '', '')",
+        ] {
+            fixture.execute(statement).await?;
+        }
+        let mut other = fixture.connection().await?;
+        let mut work = other.begin().await?;
+        sqlx::query(
+            "INSERT INTO rate_limits VALUES ('1', 1), ('2', 1), ('3', 1), ('4', 1), ('5', 1), ('6', 1)",
+        )
+        .execute(&mut *work)
+        .await?;
+        let order = sqlx::query("SELECT 1 FROM acme_orders WHERE host = 'www.foobar.com' FOR UPDATE");
+        order.execute(&mut *work).await?;
+        let add = tokio::spawn(async move { database.add_certificate(HOST, "me", "", "", &[]).await });
+        const FORGETTING: &str =
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'DELETE FROM acme_orders%'";
+        while fixture.count(FORGETTING).await? == 0 {
+            tokio::task::yield_now().await;
+        }
+        sqlx::query("UPDATE renewals SET failures = 1 WHERE host = 'www.foobar.com'")
+            .execute(&mut *work)
+            .await?;
+        work.commit().await?;
+        ensure!(add.await??, "not stored");
+        ensure!(fixture.count("SELECT COUNT(*) FROM certificates").await? == 1, "not stored once");
+        ensure!(fixture.count("SELECT COUNT(*) FROM acme_orders").await? == 0, "its order was not forgotten");
+        Ok(())
     })
 }
