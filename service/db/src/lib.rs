@@ -176,19 +176,16 @@ impl Database {
         if !self.migrated.load(Ordering::Acquire) {
             return Err(Error::Away(None));
         }
-        let persist = async {
-            for _ in 1..ATTEMPTS {
-                match query(&self.pool).await {
-                    Err(error) if is_deadlock(&error) => tracing::debug!(%error, "begun anew"),
-                    outcome => return outcome,
+        for attempt in 1.. {
+            match patience::wait(self.patience, query(&self.pool)).await {
+                Some(Err(error)) if is_deadlock(&error) && attempt < ATTEMPTS => {
+                    tracing::debug!(%error, "begun anew");
                 }
+                Some(answer) => return Ok(answer?),
+                None => break,
             }
-            query(&self.pool).await
-        };
-        match patience::wait(self.patience, persist).await {
-            Some(answer) => Ok(answer?),
-            None => Err(Error::Slow),
         }
+        Err(Error::Slow)
     }
 }
 
