@@ -1,8 +1,10 @@
 //! Lists of posts, newest first, a page at a time.
 //!
 //! Each list is read backwards along an index from where the last page ended, so page 1,000 costs what page 1 costs.
-//! (Search costs what its matches cost: MySQL's full-text index has no order by number.)
+//! (MySQL's full-text index has no order by number: what few posts have is fetched and sorted; what many have is looked for
+//! among the newest.)
 
+use sqlx::MySqlPool;
 use time::OffsetDateTime;
 
 use super::Post;
@@ -58,6 +60,52 @@ macro_rules! summaries {
     };
 }
 
+/// To fetch and sort so many matches takes a tenth of a second, to look at so many posts half of one: measured with
+/// 100,000 posts in memory, 11 µs and 2.5 µs each.
+const SORTED_MATCHES: i64 = 10_000;
+const NEWEST_LOOKED_AT: u64 = 200_000;
+
+/// What a full-text query finds, read in the order that costs less.
+async fn matching(
+    pool: &MySqlPool,
+    query: &str,
+    before: u64,
+    limit: u32,
+) -> Result<Vec<Summary>, sqlx::Error> {
+    // The index alone knows this: no post is fetched.
+    let matches = sqlx::query_scalar!(
+        r#"SELECT COUNT(*) AS "matches!" FROM posts p WHERE MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)"#,
+        query
+    );
+    if matches.fetch_one(pool).await? > SORTED_MATCHES {
+        let newest = sqlx::query_scalar!("SELECT id FROM posts ORDER BY id DESC LIMIT 1");
+        let upper = before.min(newest.fetch_optional(pool).await?.unwrap_or_default().saturating_add(1));
+        let found = summaries!(
+            "posts c STRAIGHT_JOIN posts p ON p.id = c.id",
+            "c.id < ? AND c.id >= ? AND MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)",
+            "c.id",
+            upper,
+            upper.saturating_sub(NEWEST_LOOKED_AT),
+            query,
+            limit
+        );
+        let found = found.fetch_all(pool).await?;
+        if u32::try_from(found.len()) == Ok(limit) {
+            return Ok(found);
+        }
+    }
+    summaries!(
+        "posts p",
+        "MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE) AND p.id < ?",
+        "p.id",
+        query,
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
 impl Database {
     /// The newest posts, whole.
     ///
@@ -102,18 +150,7 @@ impl Database {
                 .fetch_all(pool)
                 .await
             }
-            Scope::Matching(query) => {
-                summaries!(
-                    "posts p",
-                    "MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE) AND p.id < ?",
-                    "p.id",
-                    query,
-                    before,
-                    limit
-                )
-                .fetch_all(pool)
-                .await
-            }
+            Scope::Matching(query) => matching(pool, query, before, limit).await,
         })
         .await
     }
