@@ -63,6 +63,10 @@ async fn operators_story(visitor: &Visitor<'_>, name: &str) -> Result<()> {
     let charts = visitor.browser.find_all(Locator::Css("figure svg[role='img'] rect")).await?;
     ensure!(!charts.is_empty(), "no charts");
     visitor.look("status").await?;
+    visitor.send("/status/certificate", "Status").await?;
+    let told = "document.querySelector('p.done')?.textContent.includes('is being renewed') ?? false";
+    visitor.becomes(told).await.context("a wish is not confirmed")?;
+    visitor.look("status-wished").await?;
     goes_for_good(visitor, &password).await.context("leaving")
 }
 

@@ -84,7 +84,7 @@ impl Test {
         }
         let site = Site::open(&Layout::below(&folder.join("site")), stack)?;
         let port = free_port()?;
-        let _mysql = Mysql::start(layout, self.packages.policy(), &site, &folder, port)?;
+        let mysql = Mysql::start(layout, self.packages.policy(), &site, &folder, port)?;
         let config = folder.join("database.toml");
         write_secret(&config, &site.database_config("127.0.0.1", port)?)?;
         let arguments =
@@ -95,6 +95,7 @@ impl Test {
             tests = tests.env(LONG, "1");
         }
         tests.run()?;
-        hosted::judge(layout, stack, &site, &folder, port, shell, self.long)
+        drop(mysql);
+        hosted::judge(layout, stack, &site, &folder.join("hosted"), self.packages.policy(), shell, self.long)
     }
 }

@@ -1,10 +1,12 @@
-//! The service on this host over the tests' MySQL, and who visits it there: a real browser, and a program.
+//! The service on this host over a MySQL of its own, with a certificate of a real authority's, and who visits it there: a real
+//! browser, and a program.
 //!
 //! Invariant: it ends with the suites, and knows only accounts that they make.
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use ::image::debian::Policy;
 use ::image::machine::free_port;
 use ::image::{Layout, Stack};
 use anyhow::{Result, ensure};
@@ -14,7 +16,9 @@ use xshell::Shell;
 use super::{LONG, browser, programs};
 use crate::endpoint::Endpoint;
 use crate::hosted::{self, Hosted, Profile};
+use crate::mysql::Mysql;
 use crate::nested::cargo;
+use crate::pebble::{Looks, Names, Pebble};
 use crate::site::{Places, Site, write_secret};
 use crate::tools::Tools;
 use crate::visit::Visitor;
@@ -26,25 +30,36 @@ const TESTSSL: &str = "BOOTSTACK_TESTSSL";
 /// Names the account that may see `/status`, which the browser suite makes.
 const OPERATOR: (&str, &str) = ("BOOTSTACK_OPERATOR", "oda");
 
-/// Runs the suites against a service over the MySQL at `port`; its files lie in `folder`.
+/// How long its certificate lives, as public authorities' do: 90 days.
+const LIFETIME_S: u32 = 90 * 86_400;
+
+/// Runs the suites against a service whose files lie in `folder`.
 pub(super) fn judge(
     layout: &Layout,
     stack: &Stack,
     site: &Site,
     folder: &Path,
-    port: u16,
+    policy: Policy,
     shell: &Shell,
     long: bool,
 ) -> Result<()> {
     browser::fetch_axe(layout)?;
     let python = programs::fetch(layout)?;
     ensure!(hosted::build(layout, Profile::Dev)?, "the service does not compile");
-    let endpoint = Endpoint::on_loopback(&stack.host, free_port()?, free_port()?, &site.root_path());
+    let port = free_port()?;
+    let _mysql = Mysql::start(layout, policy, site, folder, port)?;
+    let (root, https) = (folder.join("authority/root.pem"), free_port()?);
+    let names = Names::start(folder)?;
+    let looks = Looks { name_server: &names.address, https, lifetime_s: Some(LIFETIME_S) };
+    fs::create_dir_all(folder.join("authority/ca"))?;
+    let pebble = Pebble::start(&folder.join("authority"), looks)?;
+    fs::write(&root, pebble.root()?)?;
+    let endpoint = Endpoint::on_loopback(&stack.host, https, free_port()?, &root);
     let config = folder.join("hosted.toml");
-    write_secret(&config, &config_text(site, &endpoint, port)?)?;
+    write_secret(&config, &config_text(site, &pebble, &endpoint, port)?)?;
     let log = fs::File::create(folder.join("service.log"))?;
     let mut service = Hosted::start(layout, Profile::Dev, &config, Stdio::from(log))?;
-    service.await_ready(&Visitor::new(&stack.host, endpoint.https_port()?, site.root())?)?;
+    service.await_ready(&Visitor::new(&stack.host, https, &pebble.root()?)?)?;
     let file = folder.join("endpoint.json");
     endpoint.write(&file)?;
     let suite =
@@ -60,7 +75,7 @@ pub(super) fn judge(
 }
 
 /// Programs may write as fast as they can here, and one account may see how the site is.
-fn config_text(site: &Site, endpoint: &Endpoint, database_port: u16) -> Result<Vec<u8>> {
+fn config_text(site: &Site, pebble: &Pebble, endpoint: &Endpoint, database_port: u16) -> Result<Vec<u8>> {
     let config = site.config(&Places {
         http: &endpoint.http,
         https: &endpoint.https,
@@ -68,7 +83,7 @@ fn config_text(site: &Site, endpoint: &Endpoint, database_port: u16) -> Result<V
         database_host: "127.0.0.1",
         database_port,
     })?;
-    let mut config: Table = toml::from_str(std::str::from_utf8(&config)?)?;
+    let mut config = pebble.certifies(&config)?;
     let mut set = |section: &str, key: &str, value: Value| {
         let tables = config.entry(section).or_insert_with(|| Table::new().into());
         tables.as_table_mut().map(|table| table.insert(key.to_owned(), value))

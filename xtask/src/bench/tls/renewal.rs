@@ -79,7 +79,7 @@ impl Stage {
             database_port: port,
         };
         let config = folder.join("config.toml");
-        write_secret(&config, renewing(&site.config(&places)?, &pebble)?.as_bytes())?;
+        write_secret(&config, toml::to_string(&pebble.certifies(&site.config(&places)?)?)?.as_bytes())?;
         let log = folder.join("service.log");
         let mut service = Hosted::start(
             layout,
@@ -115,22 +115,6 @@ impl Stage {
         step.done(format!("{} of {} answers", renewing.len(), renewing.len() + quiet.len()));
         Ok(seen)
     }
-}
-
-/// The site's configuration with the authority in the place of its own certificate.
-fn renewing(config: &[u8], pebble: &Pebble) -> Result<String> {
-    let mut config: toml::Table = toml::from_str(std::str::from_utf8(config)?)?;
-    let tls = config.get_mut("tls").and_then(toml::Value::as_table_mut).context("no [tls]")?;
-    tls.retain(|key, _| key == "storage_keys");
-    tls.insert("poll_s".to_owned(), 1.into());
-    let mut authority = toml::Table::new();
-    authority.insert("directory".to_owned(), pebble.directory.clone().into());
-    authority.insert("roots".to_owned(), pebble.roots.clone().into());
-    let mut acme = toml::Table::new();
-    acme.insert("authorities".to_owned(), toml::Value::Array(vec![authority.into()]));
-    acme.insert("challenges".to_owned(), toml::Value::Array(vec!["tls-alpn-01".into()]));
-    tls.insert("acme".to_owned(), acme.into());
-    Ok(toml::to_string(&config)?)
 }
 
 /// From before an order to the presentation of its certificate, in microseconds since 1970.
