@@ -9,11 +9,18 @@ mod discipline;
 #[path = "../kernel/files/src/clock/rate.rs"]
 mod rate;
 #[allow(dead_code)]
+#[path = "../kernel/files/src/clock/shared.rs"]
+mod shared;
+#[allow(dead_code)]
 #[path = "../kernel/files/src/clock/sntp.rs"]
 mod sntp;
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use discipline::Wall;
 use rate::{Rate, Reading, best};
+use shared::{Page, Scale, is_offered, steady};
 use sntp::{Answer, agreed, answer, offset, question};
 
 const SECOND: u64 = 1_000_000;
@@ -178,4 +185,123 @@ fn a_reading_that_was_interrupted_is_left_out() {
     let readings = [(0, 9, 5_000_000), (6_000_000, 8, 6_000_400), (6_100_000, 7, 9_000_000)];
     let readings = readings.map(|(before, count, after)| Reading { before, count, after });
     assert_eq!(best(readings.into_iter()).map(|best| (best.count, best.middle())), Some((8, 6_000_200)));
+}
+
+/// As a machine with these leaves answers; other leaves are empty.
+fn hypervisor(leaves: &[(u32, [u32; 4])]) -> impl Fn(u32) -> [u32; 4] {
+    move |wanted| leaves.iter().find(|(leaf, _)| *leaf == wanted).map_or([0; 4], |(_, words)| *words)
+}
+
+fn name(name: &[u8; 12]) -> [u32; 4] {
+    let word = |at: usize| u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]);
+    [0, word(0), word(4), word(8)]
+}
+
+#[test]
+fn kvms_clock_is_used_where_kvm_offers_it_and_nowhere_else() {
+    const KVM: &[u8; 12] = b"KVMKVMKVM\0\0\0";
+    let offers = |clock| [clock, 0, 0, 0];
+    assert!(is_offered(hypervisor(&[(0x4000_0000, name(KVM)), (0x4000_0001, offers(0x0100_0008))])));
+    // One that plays Hyper-V first is KVM a little further on.
+    let [hyper_v, kvm] = [name(b"Microsoft Hv"), name(KVM)];
+    let both =
+        [(0x4000_0000, hyper_v), (0x4000_0001, offers(8)), (0x4000_0100, kvm), (0x4000_0101, offers(8))];
+    assert!(is_offered(hypervisor(&both)));
+    assert!(!is_offered(hypervisor(&both[..2])), "another's features are not KVM's");
+    assert!(
+        !is_offered(hypervisor(&[both[0], both[1], both[2], (0x4000_0101, offers(1))])),
+        "only the old clock"
+    );
+    assert!(!is_offered(hypervisor(&[(0x4000_0000, name(b"TCGTCGTCGTCG")), (0x4000_0001, offers(8))])));
+    assert!(!is_offered(|_| [u32::MAX; 4]));
+}
+
+/// A page as a host writes it, version first.
+fn page(version: u32, count: u64, nanos: u64, multiplier: u32, shift: i8) -> Page {
+    let page = Page::new();
+    write(&page, version, [count, nanos], multiplier, shift);
+    page
+}
+
+fn write(page: &Page, version: u32, [count, nanos]: [u64; 2], multiplier: u32, shift: i8) {
+    let halves = |wide: u64| [wide as u32, (wide >> 32) as u32];
+    let [[a, b], [c, d]] = [halves(count), halves(nanos)];
+    // Above the shift lie flags: the counter is the same on every processor.
+    let words = [version, 0xdead_beef, a, b, c, d, multiplier, 1 << 8 | u32::from(shift as u8)];
+    words.into_iter().enumerate().for_each(|(at, word)| page.0[at].store(word, Ordering::Release));
+}
+
+fn scale(count: u64, nanos: u64, multiplier: u32, shift: i8) -> Scale {
+    page(2, count, nanos, multiplier, shift).read(|| 0).expect("a page").0
+}
+
+#[test]
+fn a_shared_page_says_what_the_counter_means() {
+    // 2 GHz: half a nanosecond each. 4 GHz: shifted right by one first. 0.5 GHz: to the left by two.
+    for (multiplier, shift, khz) in [
+        (1 << 31, 0, 2_000_000),
+        (1 << 31, -1, 4_000_000),
+        (1 << 31, 2, 500_000),
+        (3_753_131_520, -1, 2_288_736),
+    ] {
+        let (count, nanos) = (1 << 40, 7_000_000_999);
+        let scale = scale(count, nanos, multiplier, shift);
+        assert!(scale.khz().abs_diff(khz) <= 1, "{} for {khz} kHz", scale.khz());
+        assert_eq!(scale.micros(count), 7_000_000);
+        assert_eq!(scale.micros(count - 1_000_000), 7_000_000, "before the page was written");
+        let year_s = 365 * 86_400;
+        let later = scale.micros(count + year_s * khz * 1_000);
+        assert!(later.abs_diff(7_000_000 + year_s * SECOND) <= year_s, "{khz} kHz: {later} after a year");
+        for micros in [7_000_001, 7_000_002, 8_123_457, year_s * SECOND] {
+            let at = scale.count(micros);
+            assert!(scale.micros(at) >= micros, "{khz} kHz: a timer for {micros} fires early");
+            assert!(scale.micros(at - 1 - (1 << 2)) < micros, "{khz} kHz: a timer for {micros} fires late");
+        }
+        assert_eq!(scale.count(0), count, "a time that is over");
+        assert_eq!(scale.count(u64::MAX), u64::MAX, "never");
+    }
+}
+
+#[test]
+fn a_page_that_says_nothing_is_not_believed() {
+    assert!(Page::new().read(|| 5).is_none(), "nobody has written");
+    assert!(page(1, 5, 5, 1 << 31, 0).read(|| 5).is_none(), "somebody is writing, for ever");
+    assert!(page(2, 5, 5, 0, 0).read(|| 5).is_none(), "no time passes");
+    for shift in [-128, -32, 32, 127] {
+        assert!(page(2, 5, 5, 1 << 31, shift).read(|| 5).is_none(), "shifted by {shift}");
+    }
+    for (multiplier, shift) in [(1, -31), (1, 31), (u32::MAX, 31), (u32::MAX, -31)] {
+        let extreme = scale(u64::MAX, u64::MAX, multiplier, shift);
+        let _ = (extreme.micros(u64::MAX), extreme.count(u64::MAX), extreme.count(0), extreme.khz());
+        let _ = scale(0, 0, multiplier, shift).micros(u64::MAX);
+    }
+}
+
+/// The host writes while the counter is read: what was read before belongs to another version.
+#[test]
+fn a_page_that_changes_meanwhile_is_read_again() {
+    let page = page(2, 1_000, 0, 1 << 31, 0);
+    let looks = Cell::new(0);
+    let (scale, count) = page
+        .read(|| {
+            looks.set(looks.get() + 1);
+            if looks.get() == 1 {
+                write(&page, 4, [2_000, 9_000_000], 1 << 30, 0);
+            }
+            5_000 + looks.get()
+        })
+        .expect("a page");
+    assert_eq!((looks.get(), count), (2, 5_002));
+    assert_eq!(scale.micros(2_000), 9_000, "of the version before");
+}
+
+/// A machine that is moved: the new host's counter runs at another rate, and its first page is a little behind.
+#[test]
+fn a_time_that_was_told_is_never_followed_by_an_earlier_one() {
+    let last = AtomicU64::new(0);
+    let (before, after) = (scale(0, 0, 1 << 31, 0), scale(2_000_000, 900_000, 1 << 30, 0));
+    let told =
+        [before.micros(2_000_000), after.micros(2_000_000), after.micros(2_400_000), after.micros(2_800_000)]
+            .map(|micros| steady(&last, micros));
+    assert_eq!(told, [1_000, 1_000, 1_000, 1_100]);
 }

@@ -1,4 +1,4 @@
-//! The wall clock: begun with the clock chip, paced by the timestamp counter, kept right by time servers.
+//! The wall clock: begun with the clock chip, paced by KVM's clock or else the timestamp counter, kept right by time servers.
 //!
 //! The monotonic clock is not touched: it only has to run, not to be right. Where the clock chip cannot be believed, the
 //! application is not started before a time server was heard, for it would judge certificates by a wrong date. Where time
@@ -10,8 +10,10 @@
 mod chip;
 pub(crate) mod counter;
 mod discipline;
+pub(crate) mod kvm;
 mod rate;
 mod servers;
+mod shared;
 mod sntp;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};

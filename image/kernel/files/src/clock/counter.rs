@@ -1,4 +1,5 @@
-//! The timestamp counter: how fast it runs, by what the processor or the hypervisor says, or else by the interval timer.
+//! The timestamp counter: how fast it runs, by what the processor or the hypervisor says, or else by the interval timer; and
+//! the time since the machine began, which is the counter's unless KVM shares a better clock (`kvm`).
 //!
 //! The timer's second channel is read while it counts down, without interrupts: a machine that its host does not let run for a
 //! while misses nothing, and readings between which it did not run are left out. Upstream counted three interrupts in whole
@@ -11,6 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use raw_cpuid::CpuId;
 use x86_64::instructions::port::Port;
 
+use super::kvm;
 use super::rate::{self, Rate, Reading, best};
 use crate::arch::processor::get_timestamp;
 
@@ -31,7 +33,7 @@ static MICROS_EACH: AtomicU64 = AtomicU64::new(0);
 
 /// Finds out how fast the counter runs. Called once, before other processors and interrupts.
 pub(crate) fn detect() {
-    let rate = told().or_else(measured);
+    let rate = kvm::start().or_else(told).or_else(measured);
     if rate.is_none() {
         error!("the rate of the timestamp counter is unknown: {GUESS_KHZ} kHz is a guess");
     }
@@ -41,14 +43,14 @@ pub(crate) fn detect() {
     info!("the timestamp counter runs at {} kHz", rate.khz());
 }
 
-/// Microseconds since the counter began.
+/// Microseconds since the machine began.
 pub(crate) fn micros() -> u64 {
-    rate::micros(get_timestamp(), MICROS_EACH.load(Ordering::Relaxed))
+    kvm::micros().unwrap_or_else(|| rate::micros(get_timestamp(), MICROS_EACH.load(Ordering::Relaxed)))
 }
 
 /// The counter at that time.
 pub(crate) fn at(micros: u64) -> u64 {
-    rate::ticks(micros, MICROS_EACH.load(Ordering::Relaxed).max(1))
+    kvm::at(micros).unwrap_or_else(|| rate::ticks(micros, MICROS_EACH.load(Ordering::Relaxed).max(1)))
 }
 
 /// In whole megahertz, for short waits.
