@@ -4,6 +4,7 @@
 //! (`tests::wire`), which plays everybody. A name that begins with `long` is told only when it is asked for by
 //! name: `cargo xtask test --long` does.
 
+mod by_hand;
 mod crowd;
 mod lease;
 mod memory;
