@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tests::wire::craft::{self, Segment, flags};
 
 use super::site::Site;
@@ -103,15 +103,26 @@ pub(super) fn answer(
     port: u16,
     wanted: impl Fn(u32, u8, &[u8]) -> bool,
 ) -> Result<(u32, u32, u8, Vec<u8>)> {
+    let found = answer_within(site, port, ANSWER, wanted)?;
+    found.with_context(|| format!("the machine did not answer within {} s", ANSWER.as_secs()))
+}
+
+/// The same, if it comes within this time.
+pub(super) fn answer_within(
+    site: &mut Site,
+    port: u16,
+    limit: Duration,
+    wanted: impl Fn(u32, u8, &[u8]) -> bool,
+) -> Result<Option<(u32, u32, u8, Vec<u8>)>> {
     let start = Instant::now();
-    while start.elapsed() < ANSWER {
+    while start.elapsed() < limit {
         site.peer.wire.wait(Duration::from_millis(20))?;
         while let Some(frame) = site.peer.wire.receive() {
             let Some((_, to, sequence, acknowledged, flags, payload)) = craft::read(&frame) else { continue };
             if to == port && wanted(acknowledged, flags, &payload) {
-                return Ok((sequence, acknowledged, flags, payload));
+                return Ok(Some((sequence, acknowledged, flags, payload)));
             }
         }
     }
-    bail!("the machine did not answer within {} s", ANSWER.as_secs())
+    Ok(None)
 }

@@ -6,13 +6,16 @@
 
 mod by_hand;
 mod crowd;
+mod ends;
 mod lease;
 mod memory;
 mod names;
+mod numbers;
 mod packets;
 mod secure;
 mod site;
 mod weather;
+mod window;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,15 @@ fn main() -> ExitCode {
             what_is_due_comes_in_silence,
             long_garbage_is_answered_by_nobody_and_stops_nobody,
             long_a_half_open_flood_stops_nobody,
+        },
+        ends::{an_end_that_comes_early_or_twice_ends_the_stream_once},
+        window::{
+            a_closed_window_is_asked_for_ever_more_seldom_until_it_opens,
+            long_a_window_that_is_closed_for_minutes_opens_on_the_rest,
+        },
+        numbers::{
+            sequence_numbers_begin_anywhere,
+            what_the_machine_begins_and_asks_has_numbers_of_no_order,
         },
         crowd::{
             vanished_clients_stop_nobody,

@@ -32,8 +32,7 @@ pub(super) fn a_name_server_that_fails_or_is_silent_is_not_the_last_that_is_aske
         (Says::Failure(5), Says::Alias(c), c),
         (Says::Garbage, Says::Address(d), d),
     ] {
-        site.peer.wire.dns =
-            Some(Dns { servers: vec![(FIRST, first), (SECOND, second)], dice: stand.dice().clone() });
+        site.peer.wire.dns = Some(Dns::new(vec![(FIRST, first), (SECOND, second)], stand.dice().clone()));
         let took = reached(&mut site, place)?;
         ensure!(took < SOON, "{first:?}: found after {} ms", took.as_millis());
     }
@@ -46,8 +45,7 @@ pub(super) fn a_name_server_that_lies_stops_nobody(stand: &mut Stand) -> Result<
     site.peer.wire.router = Some(HOME);
     site.peer.wire.send(&HOME.advertisement());
     for says in [Says::Nobody, Says::Garbage] {
-        site.peer.wire.dns =
-            Some(Dns { servers: vec![(FIRST, says), (SECOND, says)], dice: stand.dice().clone() });
+        site.peer.wire.dns = Some(Dns::new(vec![(FIRST, says), (SECOND, says)], stand.dice().clone()));
         let start = Instant::now();
         while start.elapsed() < WHILE {
             site.visit_now_and_then()?;
@@ -60,9 +58,9 @@ pub(super) fn a_name_server_that_lies_stops_nobody(stand: &mut Stand) -> Result<
 /// How long it takes until the machine begins a connection to this address, which refuses it.
 fn reached(site: &mut Site, place: [u8; 4]) -> Result<Duration> {
     let start = Instant::now();
-    site.peer.wire.refusing = Some(Refusing { place, was_asked: false });
+    site.peer.wire.refusing = Some(Refusing::at(place));
     site.peer.until(4 * SOON, "a connection to the database", |peer| {
-        Ok(peer.wire.refusing.is_some_and(|refusing| refusing.was_asked).then_some(()))
+        Ok(peer.wire.refusing.as_ref().is_some_and(|refusing| !refusing.begun.is_empty()).then_some(()))
     })?;
     Ok(start.elapsed())
 }

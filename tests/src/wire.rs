@@ -50,21 +50,27 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 const FRAME_BYTES: usize = 65_600;
 
 /// A host that refuses every connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusing {
     /// Its address.
     pub place: [u8; 4],
-    /// Whether the machine tried.
-    pub was_asked: bool,
+    /// The connections that the machine began: its port, and where its sequence numbers begin.
+    pub begun: Vec<(u16, u32)>,
 }
 
 impl Refusing {
+    /// One that nobody tried to reach yet.
+    #[must_use]
+    pub fn at(place: [u8; 4]) -> Self {
+        Self { place, begun: Vec::new() }
+    }
+
     fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         let (port, source_port, sequence, _, flags::SYN, _) = craft::read(frame)? else { return None };
         if frame.get(30..34) != Some(&self.place) {
             return None;
         }
-        self.was_asked = true;
+        self.begun.push((port, sequence));
         let (source, acknowledgement) = (self.place, sequence.wrapping_add(1));
         let flags = flags::RST | flags::ACK;
         Some(Segment { source, source_port, port, acknowledgement, flags, ..Segment::default() }.frame())

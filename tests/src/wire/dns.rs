@@ -37,9 +37,17 @@ pub struct Dns {
     pub servers: Vec<([u8; 4], Says)>,
     /// What garbage is made of.
     pub dice: Dice,
+    /// What was asked: from which port, and the question's number.
+    pub asked: Vec<(u16, u16)>,
 }
 
 impl Dns {
+    /// Servers that nobody has asked yet.
+    #[must_use]
+    pub fn new(servers: Vec<([u8; 4], Says)>, dice: Dice) -> Self {
+        Self { servers, dice, asked: Vec::new() }
+    }
+
     /// The answer to a frame that the machine sent, if it is a question to one of the servers.
     #[must_use]
     pub fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
@@ -48,6 +56,8 @@ impl Dns {
         let datagram = packet.get(20..).filter(|datagram| datagram.get(2..4) == Some(&PORT))?;
         let (question, asker) = (datagram.get(8..)?, [datagram[0], datagram[1]]);
         let says = self.servers.iter().find(|(server, _)| packet[16..20] == *server)?.1;
+        self.asked
+            .push((u16::from_be_bytes(asker), u16::from_be_bytes([*question.first()?, *question.get(1)?])));
         let message = message(question, says, &mut self.dice)?;
         let (from, to) = (packet[16..20].try_into().ok()?, packet[12..16].try_into().ok()?);
         let mut answer = craft::datagram_to(to, from, 53, u16::from_be_bytes(asker), &message);
