@@ -7,6 +7,7 @@ use smoltcp::iface::SocketHandle;
 use tests::stand::Stand;
 use tests::wire::HTTP;
 
+use super::secure::{self, Talk};
 use super::site::{NO_ROUTER, PATIENCE, Site};
 
 /// A window that nobody needs more of.
@@ -59,6 +60,67 @@ pub(super) fn long_idle_connections_are_kept_and_still_answer(stand: &mut Stand)
     }
     for handle in handles {
         site.peer.ask(handle, "keep-alive", PATIENCE)?;
+    }
+    site.is_unharmed()
+}
+
+/// The same over TLS, in a machine of 128 MiB too.
+pub(super) fn long_idle_connections_over_tls_are_kept_and_still_answer(stand: &mut Stand) -> Result<()> {
+    const CONNECTIONS: usize = 1000;
+    let trust = secure::trust(stand)?;
+    let mut site = Site::open_wide(stand)?;
+    let before = site.memory_available(stand)?;
+    let mut talks = Vec::new();
+    while talks.len() < CONNECTIONS {
+        let mut talk = Talk::begin(&mut site, trust.clone(), SMALL_BYTES)?;
+        is_answered(&mut talk, &mut site)?;
+        talks.push(talk);
+        site.visit_now_and_then()?;
+    }
+    let after = site.memory_available(stand)?;
+    eprintln!("{before} bytes of memory were available, with {CONNECTIONS} connections {after}");
+    for talk in &mut talks {
+        is_answered(talk, &mut site)?;
+    }
+    site.is_unharmed()
+}
+
+fn is_answered(talk: &mut Talk, site: &mut Site) -> Result<()> {
+    talk.ask("/healthz", "")?;
+    let answer = talk.hear(site, PATIENCE)?;
+    ensure!(answer.starts_with("HTTP/1.1 200 "), "another answer: {answer}");
+    Ok(())
+}
+
+/// They write their requests byte by byte, all at once; who asks in one word meanwhile is answered at once, and in the end so
+/// are they.
+pub(super) fn slow_writers_delay_nobody_and_are_answered(stand: &mut Stand) -> Result<()> {
+    const WRITERS: usize = 128;
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: keep-alive\r\n\r\n";
+    /// As long as a segment that is lost costs.
+    const PROMPT: Duration = Duration::from_secs(1);
+    let mut site = Site::open_wide(stand)?;
+    let mut writers = Vec::new();
+    while writers.len() < WRITERS {
+        writers.extend(connected(&mut site, BATCH)?);
+    }
+    let mut longest = Duration::ZERO;
+    for byte in REQUEST {
+        for writer in &writers {
+            let sent = site.peer.socket(*writer).send_slice(std::slice::from_ref(byte))?;
+            ensure!(sent == 1, "a byte was not taken");
+        }
+        longest = longest.max(site.peer.visit(PATIENCE)?);
+    }
+    eprintln!("the longest answer meanwhile took {longest:?}");
+    ensure!(longest < PROMPT, "a visitor waited {longest:?}");
+    for writer in writers {
+        let mut answer = Vec::new();
+        site.peer.until(PATIENCE, "a slow writer's answer", |peer| {
+            tests::wire::take(peer.socket(writer), &mut answer)?;
+            Ok(tests::wire::is_whole(&answer).then_some(()))
+        })?;
+        ensure!(answer.starts_with(b"HTTP/1.1 308 "), "{:?}", String::from_utf8_lossy(&answer));
     }
     site.is_unharmed()
 }

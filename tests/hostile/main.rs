@@ -9,6 +9,7 @@ mod crowd;
 mod ends;
 mod lease;
 mod memory;
+mod messages;
 mod names;
 mod numbers;
 mod packets;
@@ -38,14 +39,17 @@ fn main() -> ExitCode {
             a_closed_window_is_asked_for_ever_more_seldom_until_it_opens,
             long_a_window_that_is_closed_for_minutes_opens_on_the_rest,
         },
+        messages::{what_icmp_says_ends_no_connection, what_icmpv6_says_ends_no_connection},
         numbers::{
             sequence_numbers_begin_anywhere,
             what_the_machine_begins_and_asks_has_numbers_of_no_order,
         },
         crowd::{
             vanished_clients_stop_nobody,
+            slow_writers_delay_nobody_and_are_answered,
             a_machine_with_nothing_to_do_sleeps,
             long_idle_connections_are_kept_and_still_answer,
+            long_idle_connections_over_tls_are_kept_and_still_answer,
             long_one_connection_after_the_other_leaves_nothing_behind,
             long_a_reader_that_stops_gets_the_rest_later,
         },

@@ -16,6 +16,14 @@ const LONG_GARBAGE_FRAMES: usize = 100_000;
 /// More than the machine keeps of half-open connections (one for each 32 KiB of its memory), and many times that.
 const FLOOD_FRAMES: u32 = 5_000;
 const LONG_FLOOD_FRAMES: u32 = 40_000;
+/// How often memory is asked for during a flood.
+const MEASURES: u32 = 5;
+/// After this a half-open connection is forgotten: ten seconds, and a little.
+const HANDSHAKE: Duration = Duration::from_secs(12);
+/// 128 MiB allow 4,096 half-open connections, each a record of less than 2 KiB and its place in tables.
+const MOST_TAKEN_BYTES: i64 = 8 << 20;
+/// What tables have grown by stays with them.
+const MOST_KEPT_BYTES: i64 = 2 << 20;
 /// In which a visitor is answered who waits for nothing; a second is the least that a lost segment costs.
 const PROMPT: Duration = Duration::from_millis(900);
 
@@ -45,8 +53,11 @@ pub(super) fn long_a_half_open_flood_stops_nobody(stand: &mut Stand) -> Result<(
     flood(stand, LONG_FLOOD_FRAMES)
 }
 
+/// While it goes on and after it, memory tells that a stranger gets little, and only for a while.
 fn flood(stand: &mut Stand, frames: u32) -> Result<()> {
-    let mut site = Site::open(stand)?;
+    let mut site = Site::open_wide(stand)?;
+    let before = site.memory_available(stand)?;
+    let mut least = before;
     for number in 0..frames {
         let [_, b, c, d] = stand.dice().below(1 << 24).to_be_bytes()[4..].try_into()?;
         let syn = Segment {
@@ -60,7 +71,18 @@ fn flood(stand: &mut Stand, frames: u32) -> Result<()> {
         };
         site.peer.wire.send(&syn.frame());
         site.visit_now_and_then()?;
+        if number % (frames / MEASURES) == frames / MEASURES - 1 {
+            least = least.min(site.memory_available(stand)?);
+        }
     }
+    site.peer.listen(HANDSHAKE)?;
+    let after = site.memory_available(stand)?;
+    eprintln!("{before} bytes of memory were available, {least} during the flood, {after} after it");
+    ensure!(
+        before - least < MOST_TAKEN_BYTES,
+        "of {before} bytes of memory {least} were left during the flood"
+    );
+    ensure!(before - after < MOST_KEPT_BYTES, "of {before} bytes of memory {after} are left after the flood");
     site.is_unharmed()
 }
 

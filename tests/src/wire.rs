@@ -25,7 +25,7 @@ use image::machine::{GUEST_WIRE, HOST_WIRE};
 
 pub use dhcp::Dhcp;
 pub use dns::{Dns, Says};
-pub use peer::{HTTP, HTTPS, Peer, take};
+pub use peer::{HTTP, HTTPS, Peer, is_whole, take};
 pub use router::Router;
 pub use weather::{Line, Weather};
 

@@ -2,11 +2,14 @@
 //!
 //! Nothing here keeps a state. Invariant: what is not said is plausible.
 
+use std::net::Ipv6Addr;
+
 use super::{GUEST, GUEST_MAC, HOST, HOST_MAC};
 use crate::Dice;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
 const ETHERNET_BYTES: usize = 14;
 
 /// TCP's flags (RFC 9293, 3.1).
@@ -144,6 +147,36 @@ fn ipv4_to(target: [u8; 4], source: [u8; 4], protocol: u8, fragment: u16, part: 
     let sum = folded(sum(&header));
     header[10..12].copy_from_slice(&sum.to_be_bytes());
     ethernet(0x0800, &[&header[..], part].concat())
+}
+
+/// An ICMP message to the machine: kind and code, the word after the checksum, and what follows.
+#[must_use]
+pub fn icmp(source: [u8; 4], kind: [u8; 2], word: [u8; 4], rest: &[u8]) -> Vec<u8> {
+    let mut message = [&kind[..], &[0; 2], &word, rest].concat();
+    let sum = folded(sum(&message)).to_be_bytes();
+    message[2..4].copy_from_slice(&sum);
+    ipv4(source, 1, 0, &message)
+}
+
+/// The beginning of a TCP segment as an ICMP message repeats it (RFC 792): both addresses, both ports, and the number.
+#[must_use]
+pub fn quoted(addresses: &[u8], ports: &[u8], sequence: u32) -> Vec<u8> {
+    let header = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, TCP, 0, 0];
+    [&header[..], addresses, ports, &sequence.to_be_bytes()].concat()
+}
+
+/// An ICMPv6 message of the router to the machine at `target`, as `icmp`.
+#[must_use]
+pub fn icmpv6(target: Ipv6Addr, kind: [u8; 2], word: [u8; 4], rest: &[u8]) -> Vec<u8> {
+    let mut message = [&kind[..], &[0; 2], &word, rest].concat();
+    let length = (message.len() as u32).to_be_bytes();
+    let addresses = [super::router::ROUTER.octets(), target.octets()].concat();
+    let pseudo = [&addresses[..], &length, &[0, 0, 0, ICMPV6]].concat();
+    let sum = folded(sum(&pseudo) + sum(&message)).to_be_bytes();
+    message[2..4].copy_from_slice(&sum);
+    // A hop limit of 255, or nobody would read a redirect.
+    let header = [&[0x60, 0, 0, 0][..], &length[2..], &[ICMPV6, 255], &addresses].concat();
+    ethernet(0x86dd, &[header, message].concat())
 }
 
 /// A frame to the machine.

@@ -132,6 +132,21 @@ impl Peer {
         self.sockets.get_mut(handle)
     }
 
+    /// The machine's segment on a connection of IPv6, as an ICMPv6 message repeats it: its header, and eight bytes of TCP's.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn as_quoted(&mut self, handle: SocketHandle) -> Result<Vec<u8>> {
+        let ends = self.socket(handle).remote_endpoint().zip(self.socket(handle).local_endpoint());
+        let (machine, ours) = ends.context("no connection")?;
+        let (IpAddr::V6(from), IpAddr::V6(to)) = (machine.addr.into(), ours.addr.into()) else {
+            bail!("a connection of IPv4")
+        };
+        let header = [0x60, 0, 0, 0, 0, 20, 6, 64];
+        let ports = [machine.port.to_be_bytes(), ours.port.to_be_bytes()].concat();
+        Ok([&header[..], &from.octets(), &to.octets(), &ports, &[0; 4]].concat())
+    }
+
     /// Forgets a connection without a word to the other end, now or later, as a client does that lost its power.
     pub fn vanish(&mut self, handle: SocketHandle) {
         if let Some(local) = self.socket(handle).local_endpoint() {
@@ -227,7 +242,8 @@ pub fn take(socket: &mut Socket<'static>, into: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Whether an answer with a `Content-Length` is complete.
-fn is_whole(answer: &[u8]) -> bool {
+#[must_use]
+pub fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head
