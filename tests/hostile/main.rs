@@ -7,6 +7,7 @@
 mod by_hand;
 mod crowd;
 mod ends;
+mod farewell;
 mod lease;
 mod memory;
 mod messages;
@@ -40,6 +41,10 @@ fn main() -> ExitCode {
             long_a_window_that_is_closed_for_minutes_opens_on_the_rest,
         },
         messages::{what_icmp_says_ends_no_connection, what_icmpv6_says_ends_no_connection},
+        farewell::{
+            a_slow_reader_gets_the_rest_before_the_machine_powers_off,
+            a_reader_that_is_gone_does_not_keep_the_machine_on,
+        },
         numbers::{
             sequence_numbers_begin_anywhere,
             what_the_machine_begins_and_asks_has_numbers_of_no_order,

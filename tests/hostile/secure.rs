@@ -96,6 +96,14 @@ impl Talk {
         Ok(())
     }
 
+    /// Goes on until all is sent that was to be said, and reads no further.
+    pub(super) fn be_heard(&mut self, site: &mut Site, deadline: Duration) -> Result<()> {
+        site.peer.until(deadline, "an end of speech", |peer| {
+            self.turn(peer)?;
+            Ok((!self.tls.is_handshaking() && self.unsent.is_empty()).then_some(()))
+        })
+    }
+
     /// Goes on until one answer is there, and takes it.
     pub(super) fn hear(&mut self, site: &mut Site, deadline: Duration) -> Result<String> {
         site.peer.until(deadline, "an answer over TLS", |peer| {

@@ -29,6 +29,8 @@ pub(super) const RECORD_BYTES: usize = 2 << 10;
 
 /// How long a stranger may take for the handshake. SYN|ACK is repeated at 1, 3 and 7 s.
 const HANDSHAKE_S: u64 = 10;
+/// Who says nothing for so long is not waited for at the machine's end. Two repetitions go unanswered in it.
+const GONE_US: u64 = 4_000_000;
 /// How long we wait for an answer to our SYN.
 const CONNECT_S: u64 = 20;
 
@@ -335,6 +337,14 @@ impl Connection {
     /// Whether the handshake is over, well or not.
     pub(super) fn is_settled(&self) -> bool {
         !matches!(self.state(), State::SynSent | State::SynReceived)
+    }
+
+    /// Whether its descriptor left it to us to say the rest, and the stranger still listens.
+    pub(super) fn is_heard_out(&self, now: u64) -> bool {
+        let is_unsaid = self.socket_ref().send_queue() > 0
+            || matches!(self.state(), State::FinWait1 | State::Closing | State::LastAck);
+        let is_there = now.saturating_sub(self.heard) < GONE_US;
+        matches!(self.owner, Owner::Orphan { .. }) && !self.is_ours && is_unsaid && is_there
     }
 
     /// Reads what is there. `EAGAIN` if that is nothing; zero at the end of the stream.

@@ -108,6 +108,11 @@ impl Connections {
         Some((connection, &mut self.budget))
     }
 
+    /// Whether somebody still listens to what was left to us to say.
+    pub(super) fn is_heard_out(&self, now: u64) -> bool {
+        self.slots.iter().flatten().any(|connection| connection.is_heard_out(now))
+    }
+
     /// Makes room for a connection of this flow: a stranger's at the cost of one that nobody holds, our own at that of the
     /// most dispensable one.
     pub(super) fn insert(&mut self, flow: Flow, owner: Owner, now: u64) -> Option<u32> {

@@ -11,6 +11,7 @@
 mod budget;
 mod connection;
 mod connections;
+pub(crate) mod farewell;
 mod frame;
 mod lease;
 mod link;
