@@ -51,6 +51,16 @@ impl Purpose {
             Self::Inside => "inside",
         }
     }
+
+    /// Where the application lies when it is built.
+    fn application(self, layout: &Layout) -> PathBuf {
+        layout.build(self.part()).join(self.package())
+    }
+
+    /// Where the application with its symbols lies when it is built.
+    pub(crate) fn with_symbols(self, layout: &Layout) -> PathBuf {
+        self.application(layout).with_extension("debug")
+    }
 }
 
 /// Builds the application, unless it is built already, and returns the stripped ELF file. The same file with its
@@ -139,9 +149,9 @@ fn check_lock(layout: &Layout, workspace: &Path) -> Result<()> {
 
 /// The binary with its symbols, and without: only the latter goes into an image.
 fn strip(layout: &Layout, toolchain: &Toolchain, binary: &Path, purpose: Purpose) -> Result<PathBuf> {
-    let application = layout.build(purpose.part()).join(purpose.package());
+    let application = purpose.application(layout);
     let content = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
-    layout::replace_with(&application.with_extension("debug"), &content)?;
+    layout::replace_with(&purpose.with_symbols(layout), &content)?;
     let stamp = application.with_extension("made-of");
     let sum = port::sum(&content);
     if application.exists() && fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sum) {

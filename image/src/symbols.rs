@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::guest::Purpose;
 use crate::{Layout, Toolchain, command, kernel};
 
 /// What the machine puts before a place (`image/kernel/files/src/platform/trace.rs`).
@@ -16,26 +17,26 @@ const PLACE: &str = "bootstack:   0x";
 /// A function's first byte, as a distance from the application's start, and its name.
 type Symbol = (u64, String);
 
-/// The console's text with a name behind every place.
+/// The console's text with a name behind every place, of a machine that runs the application of this purpose.
 ///
 /// # Errors
 /// When the application with its symbols is not there, or is no ELF file.
-pub fn resolve(layout: &Layout, toolchain: &Toolchain, console: &str) -> Result<String> {
-    Ok(named(console, &symbols(layout, toolchain)?))
+pub fn resolve(layout: &Layout, toolchain: &Toolchain, purpose: Purpose, console: &str) -> Result<String> {
+    Ok(named(console, &symbols(layout, toolchain, purpose)?))
 }
 
-/// Where the function of this name begins, as a distance from the application's start.
+/// Where the site's function of this name begins, as a distance from the application's start.
 ///
 /// # Errors
 /// When the application with its symbols is not there, or has no such function.
 pub fn place_of(layout: &Layout, toolchain: &Toolchain, name: &str) -> Result<u64> {
-    let symbols = symbols(layout, toolchain)?;
+    let symbols = symbols(layout, toolchain, Purpose::Site)?;
     let found = symbols.iter().find(|(_, known)| known == name);
     found.map(|(place, _)| *place).with_context(|| format!("the application has no function {name}"))
 }
 
-fn symbols(layout: &Layout, toolchain: &Toolchain) -> Result<Vec<Symbol>> {
-    let application = layout.build("application").join("service.debug");
+fn symbols(layout: &Layout, toolchain: &Toolchain, purpose: Purpose) -> Result<Vec<Symbol>> {
+    let application = purpose.with_symbols(layout);
     fs::metadata(&application).with_context(|| format!("cannot read {}", application.display()))?;
     let mut nm = Command::new(toolchain.tool("llvm-nm"));
     nm.args(["--defined-only", "--numeric-sort"]).arg(&application);

@@ -59,7 +59,10 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
             the_hosts_random_device_is_enough,
             a_copy_of_a_machine_draws_other_numbers,
         },
-        crash::{a_crashed_machine_says_where_and_serves_again_later_each_time},
+        crash::{
+            a_crashed_machine_says_where_and_serves_again_later_each_time,
+            a_program_that_panics_says_where_and_is_started_later_each_time,
+        },
         volume::{
             a_volume_made_on_the_host_is_taken_up,
             a_machine_without_credentials_touches_no_volume,

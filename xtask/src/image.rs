@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ::image::{Layout, Stack, progress, symbols, toolchain};
+use ::image::{Layout, Stack, guest, progress, symbols, toolchain};
 use anyhow::{Context, Result};
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -46,7 +46,7 @@ impl Image {
 fn print_symbols(layout: &Layout, log: &Path) -> Result<()> {
     let console = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
     let console = String::from_utf8_lossy(&console);
-    print!("{}", symbols::resolve(layout, &toolchain::find(layout)?, &console)?);
+    print!("{}", symbols::resolve(layout, &toolchain::find(layout)?, guest::Purpose::Site, &console)?);
     Ok(())
 }
 

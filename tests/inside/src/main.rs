@@ -3,6 +3,8 @@
 //! It says each claim that holds on the console, and ends with success if all do. `tests/lifecycle/inside.rs` boots it. On the
 //! host, `cargo run -p inside` judges Linux by the same claims, which is how a wrong claim is found out.
 //!
+//! It can also be told to panic, for a story of what the machine says then.
+//!
 //! It measures nothing, and knows no peer: the network is judged from outside. Invariant: a claim that does not hold ends the
 //! program, or never comes back, which whoever watches the console finds out.
 
@@ -39,7 +41,13 @@ const CLAIMS: &[Claim] = claims![
     registers::{vector_registers_are_each_threads_own},
 ];
 
+/// Whoever sets this wants to see the program panic, with these words.
+const LAST_WORDS: &str = "LAST_WORDS";
+
 fn main() -> ExitCode {
+    if let Ok(words) = std::env::var(LAST_WORDS) {
+        panics(&words);
+    }
     for (name, claim) in CLAIMS {
         println!("claim {name} …");
         if let Err(why) = claim() {
@@ -49,6 +57,12 @@ fn main() -> ExitCode {
     }
     println!("all {} claims hold", CLAIMS.len());
     ExitCode::SUCCESS
+}
+
+/// A function of its own, so that a backtrace can name it.
+#[inline(never)]
+fn panics(words: &str) -> ! {
+    panic!("{words}")
 }
 
 /// A runtime as the service has it.
