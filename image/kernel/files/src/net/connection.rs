@@ -339,8 +339,8 @@ impl Connection {
         !matches!(self.state(), State::SynSent | State::SynReceived)
     }
 
-    /// Whether its descriptor left it to us to say the rest, and the stranger still listens.
-    pub(super) fn is_heard_out(&self, now: u64) -> bool {
+    /// Whether its descriptor left it to us to say the rest, and the stranger still reads.
+    pub(super) fn has_reader(&self, now: u64) -> bool {
         let is_unsaid = self.socket_ref().send_queue() > 0
             || matches!(self.state(), State::FinWait1 | State::Closing | State::LastAck);
         let is_there = now.saturating_sub(self.heard) < GONE_US;

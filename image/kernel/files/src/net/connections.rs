@@ -108,9 +108,9 @@ impl Connections {
         Some((connection, &mut self.budget))
     }
 
-    /// Whether somebody still listens to what was left to us to say.
-    pub(super) fn is_heard_out(&self, now: u64) -> bool {
-        self.slots.iter().flatten().any(|connection| connection.is_heard_out(now))
+    /// Whether somebody still reads what was left to us to say.
+    pub(super) fn has_reader(&self, now: u64) -> bool {
+        self.slots.iter().flatten().any(|connection| connection.has_reader(now))
     }
 
     /// Makes room for a connection of this flow: a stranger's at the cost of one that nobody holds, our own at that of the

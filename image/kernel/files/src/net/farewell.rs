@@ -19,7 +19,7 @@ pub(crate) fn bid() {
         let seen = wait::events();
         stack::run();
         let now = wait::now();
-        if now >= end || !stack::is_heard_out(now) {
+        if now >= end || !stack::has_reader(now) {
             return;
         }
         wait::pause(seen, Some(end.min(now + LOOK_US)));

@@ -113,9 +113,9 @@ pub(crate) fn relieve() -> bool {
     guard.as_mut().is_some_and(|stack| stack.connections.relieve(wait::now()))
 }
 
-/// Whether somebody still listens to what a program that has ended said.
-pub(super) fn is_heard_out(now: u64) -> bool {
-    STACK.lock().as_ref().is_some_and(|stack| stack.connections.is_heard_out(now))
+/// Whether somebody still reads what a program that has ended said.
+pub(super) fn has_reader(now: u64) -> bool {
+    STACK.lock().as_ref().is_some_and(|stack| stack.connections.has_reader(now))
 }
 
 /// Whether a frame waits that nobody has taken.
