@@ -18,8 +18,9 @@ const PAUSE: Duration = Duration::from_millis(1000);
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What the service says once nobody is let in.
 const DRAINING: &str = "draining";
-/// A machine that waits for a reader who is gone waits for so long at most: the notice, the drain and its own time.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long a reader who is gone may keep the machine on: half a second of notice, two in which the service lingers, four of
+/// silence, and a little. TCP's own patience would be 20 s.
+const LONGEST: Duration = Duration::from_secs(15);
 
 pub(super) fn a_slow_reader_gets_the_rest_before_the_machine_powers_off(stand: &mut Stand) -> Result<()> {
     let mut site = Site::open(stand)?;
