@@ -4,6 +4,7 @@
 //! packages of which no maintainer script has run. The same MySQL runs on the host ([`Mysqld`]).
 
 mod build;
+mod client;
 mod contents;
 mod credentials;
 mod initrd;
@@ -19,11 +20,12 @@ mod volume;
 
 pub use build::{DbImage, build};
 pub(crate) use build::{only_entry, unpacked_linux};
+pub use client::{Client, Login};
 pub use credentials::place_credentials;
 pub(crate) use initrd::Archive;
 pub(crate) use modules::{Modules, uncompressed};
 pub use mysqld::{Certificates, Mysqld, Passwords};
-pub use operator::{Login, Offer, Operator, Shown};
+pub use operator::{Offer, Operator, Shown};
 pub(crate) use root::{erofs, overlay as copy_over};
 pub use tree::{Tree, host_tree, test_programs};
 pub use volume::make_volume;

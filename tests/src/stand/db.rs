@@ -112,6 +112,7 @@ impl Stand {
         let login = Login {
             host: "127.0.0.1",
             port: db.port,
+            user: "operator",
             password: self.identity.operator(),
             ca: &self.identity.both_roots(),
             certificate: &own.certificate_chain,

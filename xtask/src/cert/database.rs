@@ -49,6 +49,7 @@ impl Command {
         let login = Login {
             host: &self.host,
             port: self.port,
+            user: "operator",
             password: site.passwords().operator,
             ca: &trusted,
             certificate: &own.certificate_chain,

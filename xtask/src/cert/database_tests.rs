@@ -78,6 +78,7 @@ impl Server {
         let login = Login {
             host: "127.0.0.1",
             port: self.port,
+            user: "operator",
             password: self.site.passwords().operator,
             ca,
             certificate: &own.certificate_chain,
