@@ -2,9 +2,6 @@
 //!
 //! A brought one is read again when its file changes. Invariant: a file that is not fit changes nothing but the log.
 
-use tls::rustls::pki_types::UnixTime;
-use tls::{Facts, Identity};
-
 use super::{Certificates, Error};
 use crate::log::chain;
 use config::Config;
@@ -30,13 +27,9 @@ impl Certificates {
 
     fn check_and_present(&self, chain: &str, key: &str) -> Result<(), Error> {
         let names: Vec<&str> = self.0.names.iter().map(String::as_str).collect();
-        let identity = Identity::from_pem(chain, key, &names, self.now())?;
-        self.present(identity, &Facts::of_chain(chain)?[0], 0);
+        let (identity, facts) = self.judge(chain, key, &names)?;
+        self.present(identity, &facts, 0);
         Ok(())
-    }
-
-    fn now(&self) -> UnixTime {
-        self.0.clock.now()
     }
 
     /// Looks whether the configuration file has another certificate than last time.

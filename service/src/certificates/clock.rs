@@ -34,6 +34,15 @@ impl Clock {
         UnixTime::since_unix_epoch(Duration::from_secs(self.now_s().unsigned_abs()))
     }
 
+    /// The same for a certificate that begins then: authorities may write one that begins now, and what is not worth a
+    /// correction refuses none that begins in less.
+    pub(super) fn now_for(&self, begins_s: i64) -> UnixTime {
+        let now_s = self.now_s();
+        let early_s = begins_s.saturating_sub(now_s);
+        let judged_s = if (0..=TOLERATED_S).contains(&early_s) { begins_s } else { now_s };
+        UnixTime::since_unix_epoch(Duration::from_secs(judged_s.unsigned_abs()))
+    }
+
     /// Follows the database's clock. Returns the difference in seconds, if it was worth a correction.
     pub(super) fn follow(&self, database_s: i64) -> Option<i64> {
         let wrong_s = database_s.saturating_sub(self.now_s());
@@ -61,5 +70,15 @@ mod tests {
         assert!(clock.follow(right).is_some());
         assert!((clock.now_s() - right).abs() <= 1);
         assert_eq!(clock.follow(right + 30), None);
+    }
+
+    #[test]
+    fn a_certificate_that_begins_within_what_a_clock_may_be_wrong_by_has_begun() {
+        let clock = Clock::default();
+        let judged = |begins_s: i64| clock.now_for(begins_s).as_secs() as i64 - begins_s;
+        let now_s = clock.now_s();
+        assert_eq!(judged(now_s + TOLERATED_S / 2), 0);
+        assert!(judged(now_s + 2 * TOLERATED_S) < 0);
+        assert!(judged(now_s - 3600) >= 3600);
     }
 }

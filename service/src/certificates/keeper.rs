@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tls::{Facts, Identity};
+use tls::{Facts, Identity, Names};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Certificates, Error, Source};
@@ -88,9 +88,19 @@ impl Certificates {
     /// A stored certificate, opened and checked, but for its names: they may have changed in the configuration since, and
     /// the old certificate is better than none until the new one is there.
     pub(super) fn open(&self, row: &Certificate) -> Result<(Identity, Facts), Error> {
-        let facts = Facts::of_chain(&row.chain)?.swap_remove(0);
         let key = self.unseal(&format!("certificates {}", self.0.host), &row.sealed_key)?;
-        let identity = Identity::from_pem(&row.chain, &key, &[&self.0.host], self.0.clock.now())?;
+        self.judge(&row.chain, &key, &[&self.0.host])
+    }
+
+    /// A chain and its key, checked for these names by the clock that counts.
+    pub(super) fn judge(
+        &self,
+        chain: &str,
+        key: &str,
+        names: Names<'_>,
+    ) -> Result<(Identity, Facts), Error> {
+        let facts = Facts::of_chain(chain)?.swap_remove(0);
+        let identity = Identity::from_pem(chain, key, names, self.0.clock.now_for(facts.not_before_s))?;
         Ok((identity, facts))
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tls::acme::{Account, Authorization, Order, Status, Wish, key_authorization, request};
-use tls::{Identity, Key};
+use tls::Key;
 use tokio::time::Instant;
 
 use super::renewal::LEASE_S;
@@ -155,7 +155,7 @@ impl Certificates {
     async fn store(&self, authority: &config::Authority, row: &Row, chain: String) -> Result<String, Error> {
         let key = self.order_key(row)?.to_pem()?;
         let names: Vec<&str> = self.0.names.iter().map(String::as_str).collect();
-        let checked = Identity::from_pem(&chain, &key, &names, self.0.clock.now()).map_err(Error::from);
+        let checked = self.judge(&chain, &key, &names);
         self.keep_or_forget(checked).await?;
         let sealed = self.seal(&format!("certificates {}", self.0.host), &key)?;
         let (host, holder) = (&self.0.host, &self.0.holder);

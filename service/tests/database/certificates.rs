@@ -22,6 +22,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_certificate_is_renewed_when_the_authority_says", claims::as_the_authority_says),
     ("a_profile_that_is_asked_for_is_what_the_certificate_is", claims::a_profile),
     ("a_wrong_clock_neither_orders_nor_refuses", failures::a_wrong_clock),
+    ("a_clock_that_is_slow_by_less_than_a_minute_refuses_no_new_certificate", failures::a_slow_clock),
     ("an_operator_says_by_the_page_what_is_wanted", operator::wishes_by_the_page),
     ("a_wish_that_comes_during_an_attempt_is_not_lost", operator::a_wish_during_an_attempt),
     ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),

@@ -137,3 +137,15 @@ pub(crate) fn a_wrong_clock(fixture: &Fixture) -> anyhow::Result<()> {
         Ok(())
     })
 }
+
+/// A clock chip tells whole seconds, and nobody corrects what is less than a minute: the authority writes "from now on".
+pub(crate) fn a_slow_clock(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let mut two = Two::at(&[-50; 2], fixture, &["http-01"], Ways::default()).await?;
+        two.first.run();
+        two.second.run();
+        two.both_present(0).await?;
+        ensure!(two.pebble.orders() == 1, "{} orders", two.pebble.orders());
+        Ok(())
+    })
+}

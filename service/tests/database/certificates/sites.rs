@@ -21,13 +21,23 @@ pub(crate) struct Two {
 impl Two {
     /// Nothing runs but the authority, and the database is empty.
     pub(crate) async fn new(fixture: &Fixture, ways: &[&str], pebble: Ways) -> anyhow::Result<Self> {
+        Self::at(&[0; 2], fixture, ways, pebble).await
+    }
+
+    /// The same with clocks that are wrong by so many seconds.
+    pub(crate) async fn at(
+        wrong_s: &[i64; 2],
+        fixture: &Fixture,
+        ways: &[&str],
+        pebble: Ways,
+    ) -> anyhow::Result<Self> {
         forget_everything(fixture).await?;
         // The authority must know the machines' ports, and they its address: one of them comes first with another's.
         let second = Reserved::new()?;
         let pebble = Pebble::start(second.http, second.https, pebble).await?;
         let config = fixture.config_with(acme(&[(pebble.directory(), pebble.roots.clone())], ways), &[]);
-        let first = Machine::new(&config, Clock::default()).await?;
-        let second = Machine::new(&second.listening(config), Clock::default()).await?;
+        let first = Machine::new(&config, Clock::wrong_by(wrong_s[0])).await?;
+        let second = Machine::new(&second.listening(config), Clock::wrong_by(wrong_s[1])).await?;
         Ok(Self { pebble, first, second })
     }
 
