@@ -1,7 +1,7 @@
 //! The certificates of the site: where they come from, what renews them, and what is presented now.
 //!
-//! Brought ones come from the configuration; all others from authorities, by way of the database, where every machine
-//! finds the newest. It serves no connection itself: the server asks for configurations, the router for answers.
+//! Brought ones come from the configuration, and later ones from an operator; all others from authorities. Both come by way of
+//! the database, where every machine finds the newest. It serves no connection itself: the server asks for configurations, the router for answers.
 //! Invariant: what is presented was checked; a newer certificate replaces it only after it was checked too.
 
 mod answers;

@@ -17,6 +17,12 @@ const TAG: usize = 16;
 /// The keys of one site's secrets: the first seals, all open, so that a key can be replaced.
 pub struct StorageKey(Vec<XChaCha20Poly1305>);
 
+/// What the key of a host's certificate is sealed for, by whoever stores it.
+#[must_use]
+pub fn of_certificate(host: &str) -> String {
+    format!("certificates {host}")
+}
+
 impl std::fmt::Debug for StorageKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("StorageKey")

@@ -1,5 +1,6 @@
 //! `cargo xtask cert`: what an endpoint presents: chain, names, dates, key, protocols, key exchange, resumption;
-//! `cert order`, which has a certificate before any machine could prove a name; and `cert database`, which gives MySQL another.
+//! `cert order`, which has a certificate before any machine could prove a name; `cert bring`, which gives running web machines
+//! another; and `cert database`, which gives MySQL another.
 //!
 //! The look asks as often as there are things to try, and changes nothing. Invariant: an endpoint that nobody should trust is
 //! shown too, with the reason on top and exit status 1.
@@ -13,6 +14,9 @@ use clap::{Args, Subcommand};
 
 use crate::endpoint::{self, Endpoint};
 
+mod bring;
+#[cfg(all(test, feature = "nameserver-tests"))]
+mod bring_tests;
 mod carrier;
 mod database;
 #[cfg(all(test, feature = "nameserver-tests"))]
@@ -45,6 +49,7 @@ pub(crate) struct Cert {
 #[derive(Debug, Subcommand)]
 enum Act {
     Order(order::Command),
+    Bring(bring::Command),
     Database(database::Command),
 }
 
@@ -59,6 +64,7 @@ impl Cert {
     pub(crate) fn run(&self) -> Result<()> {
         match &self.act {
             Some(Act::Order(command)) => return command.run(),
+            Some(Act::Bring(command)) => return command.run(),
             Some(Act::Database(command)) => return command.run(),
             None => {}
         }

@@ -66,7 +66,7 @@ impl Test {
         let nameservers =
             ["test", "--package", "xtask", "--features", "nameserver-tests", "--bin", "xtask", "--"];
         cargo(&shell, &nameservers)
-            .args(["dns::tests", "cert::order_tests", "cert::database_tests"])
+            .args(["dns::tests", "cert::order_tests", "cert::bring_tests", "cert::database_tests"])
             .run()?;
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;

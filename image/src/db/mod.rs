@@ -3,6 +3,7 @@
 //! The guest's own files lie in `image/linux/root`, laid out as in the guest; everything else in it is unpacked Debian
 //! packages of which no maintainer script has run. The same MySQL runs on the host ([`Mysqld`]).
 
+mod brought;
 mod build;
 mod client;
 mod contents;
@@ -18,6 +19,7 @@ mod tree;
 mod uki;
 mod volume;
 
+pub use brought::Brought;
 pub use build::{DbImage, build};
 pub(crate) use build::{only_entry, unpacked_linux};
 pub use client::{Client, Login};

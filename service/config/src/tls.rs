@@ -13,7 +13,7 @@ pub struct Tls {
     /// The leaf's key, not encrypted.
     pub private_key: Option<Secret>,
     /// Keys of 32 bytes in base64 that seal private keys and ticket keys in the database: the first seals, all open.
-    /// Without one, session tickets are this machine's own.
+    /// Without one, session tickets are this machine's own, and `cargo xtask cert bring` does not reach it.
     #[serde(default)]
     pub storage_keys: Vec<Secret>,
     /// How often the database (or the file) is asked for a newer certificate and newer keys, in seconds.

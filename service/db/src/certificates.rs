@@ -1,6 +1,8 @@
-//! Tables `certificates`, `acme_accounts`, `acme_orders` and `acme_challenges`: what outlives a machine of its TLS.
+//! Tables `certificates`, `brought_certificates`, `acme_accounts`, `acme_orders` and `acme_challenges`: what outlives a machine
+//! of its TLS.
 //!
-//! Secrets pass through here sealed. Invariant: a certificate is written only by who holds the host's lease.
+//! Secrets pass through here sealed. Invariant: an authority's certificate is written only by who holds the host's lease; what
+//! an operator brings is written by no machine at all (`cargo xtask cert bring` does).
 
 use crate::{Database, Error};
 
@@ -17,6 +19,17 @@ pub struct Certificate {
     pub sealed_key: Vec<u8>,
     /// When it was stored, in seconds since 1970.
     pub created_s: i64,
+}
+
+/// A certificate chain that an operator brought, and its sealed key.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    /// Ascending in the order of arrival.
+    pub id: u64,
+    /// PEM, leaf first.
+    pub chain: String,
+    /// The leaf's key.
+    pub sealed_key: Vec<u8>,
 }
 
 /// An account at an authority.
@@ -90,6 +103,25 @@ impl Database {
                      CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) AS SIGNED) AS "created_s!"
                    FROM certificates WHERE host = ? ORDER BY id DESC LIMIT 1"#,
                 host
+            )
+            .fetch_optional(pool)
+            .await
+        })
+        .await
+    }
+
+    /// What an operator brought last for a host, if that was after this one.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn brought_certificate(&self, host: &str, after: u64) -> Result<Option<Brought>, Error> {
+        self.ask(async |pool| {
+            sqlx::query_as!(
+                Brought,
+                "SELECT id, chain, sealed_key FROM brought_certificates
+                 WHERE host = ? AND id > ? ORDER BY id DESC LIMIT 1",
+                host,
+                after
             )
             .fetch_optional(pool)
             .await

@@ -1,6 +1,7 @@
 //! Certificates that need no authority: brought by the configuration, or made here for development.
 //!
-//! A brought one is read again when its file changes. Invariant: a file that is not fit changes nothing but the log.
+//! A brought one is read again when its file changes. Where there is no file that could, in a machine, an operator brings the
+//! next one by way of the database (`keeper.rs`). Invariant: a file that is not fit changes nothing but the log.
 
 use super::{Certificates, Error};
 use crate::log::chain;

@@ -53,7 +53,8 @@ impl Certificates {
                 continue;
             }
             looked = Instant::now();
-            self.renew_if_due().await;
+            // On the heap: calls as deep as an attempt's, in one piece with their callers', reach the compiler's limit.
+            Box::pin(self.renew_if_due()).await;
         }
     }
 
@@ -65,9 +66,14 @@ impl Certificates {
             tracing::warn!(wrong_s, "this machine's clock differs from the database's, which counts");
         }
         self.share_tickets().await?;
-        if self.source() != Source::Authority {
-            return Ok(());
+        match self.source() {
+            Source::Authority => self.look_for_issued(newest).await,
+            Source::Configuration => self.look_for_brought().await,
+            Source::SelfSigned => Ok(()),
         }
+    }
+
+    async fn look_for_issued(&self, newest: u64) -> Result<(), Error> {
         if let Some(renewal) = self.0.database.renewal(&self.0.host).await? {
             self.0.status.renewal(renewal);
         }
@@ -85,20 +91,32 @@ impl Certificates {
         Ok(())
     }
 
+    /// Of what the configuration brings and what lies in the database, the one that was written later counts: a machine that
+    /// starts with an old configuration takes the newer one, and a stale row replaces nothing.
+    async fn look_for_brought(&self) -> Result<(), Error> {
+        let (host, generation) = (&self.0.host, self.0.status.generation());
+        let Some(row) = self.0.database.brought_certificate(host, generation).await? else {
+            return Ok(());
+        };
+        let written_s = Facts::of_chain(&row.chain)?.swap_remove(0).not_before_s;
+        if self.0.status.not_before_s().is_some_and(|presented_s| written_s < presented_s) {
+            return Ok(());
+        }
+        let key = self.unseal(&tls::seal::of_certificate(host), &row.sealed_key)?;
+        let (identity, facts) = self.judge(&row.chain, &key, &[host])?;
+        self.present(identity, &facts, row.id);
+        Ok(())
+    }
+
     /// A stored certificate, opened and checked, but for its names: they may have changed in the configuration since, and
     /// the old certificate is better than none until the new one is there.
     pub(super) fn open(&self, row: &Certificate) -> Result<(Identity, Facts), Error> {
-        let key = self.unseal(&format!("certificates {}", self.0.host), &row.sealed_key)?;
+        let key = self.unseal(&tls::seal::of_certificate(&self.0.host), &row.sealed_key)?;
         self.judge(&row.chain, &key, &[&self.0.host])
     }
 
     /// A chain and its key, checked for these names by the clock that counts.
-    pub(super) fn judge(
-        &self,
-        chain: &str,
-        key: &str,
-        names: Names<'_>,
-    ) -> Result<(Identity, Facts), Error> {
+    pub(super) fn judge(&self, chain: &str, key: &str, names: Names<'_>) -> Result<(Identity, Facts), Error> {
         let facts = Facts::of_chain(chain)?.swap_remove(0);
         let identity = Identity::from_pem(chain, key, names, self.0.clock.now_for(facts.not_before_s))?;
         Ok((identity, facts))

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use tls::acme::{Account, Authorization, Order, Status, Wish, key_authorization, request};
 use tls::Key;
+use tls::acme::{Account, Authorization, Order, Status, Wish, key_authorization, request};
 use tokio::time::Instant;
 
 use super::renewal::LEASE_S;
@@ -157,7 +157,7 @@ impl Certificates {
         let names: Vec<&str> = self.0.names.iter().map(String::as_str).collect();
         let checked = self.judge(&chain, &key, &names);
         self.keep_or_forget(checked).await?;
-        let sealed = self.seal(&format!("certificates {}", self.0.host), &key)?;
+        let sealed = self.seal(&tls::seal::of_certificate(&self.0.host), &key)?;
         let (host, holder) = (&self.0.host, &self.0.holder);
         let database = &self.0.database;
         if !database.add_certificate(host, holder, &authority.directory, &chain, &sealed).await? {

@@ -7,7 +7,7 @@ use db::renewals::Renewal;
 /// Where the certificate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The configuration file.
+    /// The configuration file, or an operator by way of the database.
     Configuration,
     /// A certificate authority, by way of the database.
     Authority,
@@ -56,6 +56,7 @@ pub(super) struct Board(Mutex<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     issuer: Option<String>,
+    not_before_s: Option<i64>,
     not_after_s: Option<i64>,
     generation: u64,
     renewal: Renewal,
@@ -71,12 +72,18 @@ impl Board {
     pub(super) fn presented(&self, facts: &tls::Facts, generation: u64) {
         let mut notes = self.notes();
         notes.issuer = Some(facts.issuer.clone());
+        notes.not_before_s = Some(facts.not_before_s);
         notes.not_after_s = Some(facts.not_after_s);
         notes.generation = generation;
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.notes().generation
+    }
+
+    /// When what is presented was written; `None` before there is a certificate.
+    pub(super) fn not_before_s(&self) -> Option<i64> {
+        self.notes().not_before_s
     }
 
     pub(super) fn renewal(&self, renewal: Renewal) {

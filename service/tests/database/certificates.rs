@@ -4,6 +4,7 @@
 //! Simulated time is the database's: who moves a row's date moves all machines.
 
 mod authority;
+mod brought;
 mod claims;
 mod failures;
 mod load;
@@ -25,6 +26,9 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_clock_that_is_slow_by_less_than_a_minute_refuses_no_new_certificate", failures::a_slow_clock),
     ("an_operator_says_by_the_page_what_is_wanted", operator::wishes_by_the_page),
     ("a_wish_that_comes_during_an_attempt_is_not_lost", operator::a_wish_during_an_attempt),
+    ("what_an_operator_brings_reaches_all_machines_and_drops_no_connection", brought::reaches_all_machines),
+    ("of_what_is_brought_twice_the_one_that_was_written_later_counts", brought::later_counts),
+    ("a_site_of_authorities_takes_nothing_that_is_brought", brought::not_for_authorities),
     ("a_renewal_fails_no_request", load::a_renewal_fails_no_request),
 ];
 

@@ -17,12 +17,12 @@ use crate::mysql::Mysql;
 use crate::site::{DATABASE_NAMES, Site};
 
 /// A MySQL over data of its own, and its site.
-struct Server {
+pub(super) struct Server {
     tree: Tree,
-    site: Site,
-    port: u16,
+    pub(super) site: Site,
+    pub(super) port: u16,
     _mysql: Mysql,
-    folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 /// A connection of the site's that stays.
@@ -46,7 +46,7 @@ impl Session {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (layout, folder) = (Layout::here().unwrap(), tempfile::tempdir().unwrap());
         let site =
             Site::open(&Layout::below(&folder.path().join("site")), &Stack::load(&layout).unwrap()).unwrap();
@@ -105,7 +105,7 @@ impl Server {
     }
 }
 
-fn authority(folder: &Path) -> Authority {
+pub(super) fn authority(folder: &Path) -> Authority {
     Authority::open(folder).unwrap()
 }
 

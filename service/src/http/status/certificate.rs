@@ -61,6 +61,7 @@ pub(super) fn shown(site: &Site, said: Said) -> Option<Shown> {
 fn facts(status: &Status) -> Vec<Fact> {
     let from = match status.source {
         Source::Authority => "an authority (ACME)",
+        Source::Configuration if status.generation > 0 => "an operator, who brought it to the database",
         Source::Configuration => "the configuration",
         Source::SelfSigned => "this machine, for development",
     };

@@ -28,9 +28,15 @@ pub(crate) const STORAGE_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh
 /// The tables of certificates, empty.
 pub(crate) async fn forget_everything(fixture: &Fixture) -> anyhow::Result<()> {
     Database::new(&fixture.config(&[])).migrate().await;
-    for table in
-        ["certificates", "renewals", "acme_accounts", "acme_orders", "acme_challenges", "ticket_keys"]
-    {
+    for table in [
+        "certificates",
+        "brought_certificates",
+        "renewals",
+        "acme_accounts",
+        "acme_orders",
+        "acme_challenges",
+        "ticket_keys",
+    ] {
         let delete = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
         sqlx::query(delete).execute(&mut fixture.connection().await?).await?;
     }
