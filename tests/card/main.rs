@@ -11,10 +11,21 @@ mod stories;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+use tests::namespace::{self, Place};
+
+fn enter() -> Result<Place> {
+    let place = namespace::enter()?;
+    if matches!(place, Place::Inside) {
+        network::prepare()?;
+    }
+    Ok(place)
+}
+
 fn main() -> ExitCode {
-    match network::enter() {
-        Ok(network::Place::Outside(code)) => code,
-        Ok(network::Place::Inside) => tests::stories::tell(
+    match enter() {
+        Ok(Place::Outside(code)) => code,
+        Ok(Place::Inside) => tests::stories::tell(
             "card",
             tests::stories![stories::{
                 whatever_the_card_offers_pages_arrive_whole,

@@ -11,6 +11,7 @@ pub mod client;
 pub mod dice;
 pub mod endpoint;
 mod exchange;
+pub mod namespace;
 pub mod page;
 pub mod request;
 pub mod stand;
