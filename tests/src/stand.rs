@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use image::Layout;
-use image::machine::Machine;
+use image::machine::{Machine, Network};
 
 use crate::Dice;
 
 pub use db::{Db, READY as DB_READY, REFUSED};
-pub use identity::{DB_NAMES, Identity, random_word};
+pub use identity::{DB_NAMES, DB_ON_BRIDGE, Identity, pair, random_word};
 pub use parts::{Parts, Way};
 pub use web::{Plan as WebPlan, Web, is_failure};
 pub use writer::Writer;
@@ -158,6 +158,21 @@ impl Stand {
         let volume = self.new_volume()?;
         let password = random_word()?;
         let mut db = self.start_db(&volume, &password)?;
+        db.wait_until_ready()?;
+        Ok(db)
+    }
+
+    /// The same with its network card connected to this: for a suite all of whose stories ask so.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub fn db_on(&mut self, network: Network) -> Result<Db> {
+        if let Some(db) = self.db.take() {
+            return Ok(db);
+        }
+        let volume = self.new_volume()?;
+        let password = random_word()?;
+        let mut db = self.start_db_on(network, &volume, &password)?;
         db.wait_until_ready()?;
         Ok(db)
     }

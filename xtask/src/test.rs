@@ -71,6 +71,7 @@ impl Test {
         self.database(&layout, &stack, &shell)?;
         build::all(&layout, self.packages.policy())?;
         cargo(&shell, &["test", "--package", "tests", "--test", "lifecycle"]).run()?;
+        cargo(&shell, &["test", "--package", "tests", "--test", "authority"]).run()?;
         cargo(&shell, &["test", "--package", "tests", "--test", "hostile"]).run()?;
         if self.long { long::run(&layout, &shell) } else { Ok(()) }
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use image::db::{Login, Operator};
-use image::machine::{self, Credential, DbBoot, DbPorts, Ended, Machine, free_port};
+use image::db::{Client, Login, Operator};
+use image::machine::{self, Credential, DbBoot, DbPorts, Ended, Machine, Network, free_port};
 
 use super::Stand;
 
@@ -16,6 +16,8 @@ pub const READY: &str = "bootstack: mysql ready";
 /// What a machine says, with the reason, before it ends without having touched anything.
 pub const REFUSED: &str = "bootstack: refused:";
 
+/// MySQL's own port, where the machine is reached without anything in between.
+const MYSQL: u16 = 3306;
 /// A first boot with a blank volume took 78 s under emulation on a quiet host, a second one 19 s; a host with six busy
 /// compilers on two cores needed more than 480 s.
 const BOOT_DEADLINE: Duration = Duration::from_secs(900);
@@ -44,7 +46,20 @@ impl Stand {
     fn start_db_at(&mut self, volume: &Path, password: &str, port: u16) -> Result<Db> {
         let folder = self.machine_folder("db")?;
         let credentials = self.identity.db_credentials(password)?;
-        self.power_on(&folder, self.parts.db_boot()?, volume, (password, credentials), port)
+        self.power_on(&folder, self.parts.db_boot()?, volume, (password, credentials), port, None)
+    }
+
+    /// Powers on the same machine with its network card connected to this, where it is found under [`DB_ON_BRIDGE`].
+    ///
+    /// [`DB_ON_BRIDGE`]: super::DB_ON_BRIDGE
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn start_db_on(&mut self, network: Network, volume: &Path, password: &str) -> Result<Db> {
+        let folder = self.machine_folder("db")?;
+        let credentials = self.identity.db_credentials(password)?;
+        let boot = self.parts.db_boot()?;
+        self.power_on(&folder, boot, volume, (password, credentials), MYSQL, Some(network))
     }
 
     /// The same machine as a cloud starts it that passes no SMBIOS strings: by UEFI, its credentials on its own disk.
@@ -54,7 +69,7 @@ impl Stand {
     pub fn start_db_from_its_disk(&mut self, volume: &Path, password: &str) -> Result<Db> {
         let folder = self.machine_folder("db")?;
         let boot = self.parts.db_disk_boot(&folder, &self.identity.db_credentials(password)?)?;
-        self.power_on(&folder, boot, volume, (password, Vec::new()), free_port()?)
+        self.power_on(&folder, boot, volume, (password, Vec::new()), free_port()?, None)
     }
 
     /// The same machine from the compressed disk by BIOS, without any credentials.
@@ -63,7 +78,7 @@ impl Stand {
     /// When QEMU does not start.
     pub fn start_db_without_credentials(&mut self, volume: &Path) -> Result<Db> {
         let folder = self.machine_folder("db")?;
-        self.power_on(&folder, self.parts.db_compressed_boot()?, volume, ("", Vec::new()), free_port()?)
+        self.power_on(&folder, self.parts.db_compressed_boot()?, volume, ("", Vec::new()), free_port()?, None)
     }
 
     fn power_on(
@@ -73,10 +88,14 @@ impl Stand {
         volume: &Path,
         (password, credentials): (&str, Vec<Credential>),
         port: u16,
+        network: Option<Network>,
     ) -> Result<Db> {
         let memory_mib = self.parts.stack().db.memory_mib;
-        let spec =
+        let mut spec =
             machine::db(folder, memory_mib, boot, volume, credentials.clone(), DbPorts { mysql: port });
+        if let Some(network) = network {
+            spec.network = network;
+        }
         let machine = Machine::start(&spec)?;
         self.watch(&machine);
         Ok(Db { machine, port, volume: volume.to_owned(), password: password.to_owned(), credentials })
@@ -100,7 +119,25 @@ impl Stand {
         let Db { machine, port, volume, password, credentials } = db;
         drop(machine);
         let folder = self.machine_folder("db")?;
-        self.power_on(&folder, self.parts.db_boot()?, &volume, (&password, credentials), port)
+        self.power_on(&folder, self.parts.db_boot()?, &volume, (&password, credentials), port, None)
+    }
+
+    /// Who may do what the site may, with the MySQL that is found under this address.
+    ///
+    /// # Errors
+    /// When MySQL's client is not there.
+    pub fn as_site(&self, db: &Db, host: &str) -> Result<Client> {
+        let own = self.identity.authority().issue(&["site"], 1)?;
+        let login = Login {
+            host,
+            port: db.port,
+            user: "site",
+            password: &db.password,
+            ca: &self.identity.both_roots(),
+            certificate: &own.certificate_chain,
+            key: &own.private_key,
+        };
+        Client::new(self.parts.layout(), &login)
     }
 
     /// Who may give the machine another certificate: trusts both roots, and presents a certificate of the stand's authority.

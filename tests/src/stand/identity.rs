@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use image::machine::Credential;
-use tls::authority::Authority;
+use tls::authority::{Authority, Issued};
 
 /// The host's loopback as a guest sees it (QEMU's user network).
 const HOST_FROM_GUEST: &str = "10.0.2.2";
 /// What the db machine is reached under, by a guest and by the host.
-pub const DB_NAMES: [&str; 2] = [HOST_FROM_GUEST, "127.0.0.1"];
+pub const DB_NAMES: [&str; 3] = [HOST_FROM_GUEST, "127.0.0.1", DB_ON_BRIDGE];
+/// The db machine's own address, where machines are on a bridge.
+pub const DB_ON_BRIDGE: &str = "10.0.2.3";
 /// Certificates of a stand outlive its stories, not the week.
 const DAYS: u16 = 7;
 /// 192 random bits.
@@ -51,29 +53,29 @@ impl Identity {
     }
 
     /// The configuration file of a web machine whose HTTPS port is seen as `public_port` from outside, and whose database has
-    /// this name; without one it is this host.
+    /// this name; without one it is this host. `tls` is its section of that name; without one it brings a certificate.
     ///
     /// # Errors
     /// When no certificate can be issued.
     pub fn config(
         &self,
         public_port: u16,
+        tls: Option<&str>,
         database: Option<&str>,
         database_port: u16,
         password: &str,
     ) -> Result<Vec<u8>> {
         let database = database.unwrap_or(HOST_FROM_GUEST);
         let issued = self.authority.issue(&[&self.host], DAYS)?;
-        let (host, ca) = (&self.host, self.both_roots());
+        let (host, ca, shown) = (&self.host, self.both_roots(), pair("certificate", "key", &issued));
+        let brought = pair("certificate_chain", "private_key", &issued);
+        let tls = tls.unwrap_or(&brought);
         let text = format!(
             "host = '{host}'\n\
              [listen]\nhttp = '0.0.0.0:80'\nhttps = '0.0.0.0:443'\npublic_port = {public_port}\n\
-             [tls]\ncertificate_chain = '''\n{chain}'''\nprivate_key = '''\n{key}'''\n\
              [database]\nhost = '{database}'\nport = {database_port}\nname = 'site'\nuser = 'site'\n\
-             password = '{password}'\nca = '''\n{ca}'''\n\
-             certificate = '''\n{chain}'''\nkey = '''\n{key}'''\n",
-            chain = issued.certificate_chain,
-            key = issued.private_key,
+             password = '{password}'\nca = '''\n{ca}'''\n{shown}\
+             [tls]\n{tls}",
         );
         Ok(text.into_bytes())
     }
@@ -114,6 +116,12 @@ impl Identity {
             credential("key", &issued.private_key),
         ])
     }
+}
+
+/// A certificate and its key under these keys of a configuration.
+#[must_use]
+pub fn pair(certificate: &str, key: &str, issued: &Issued) -> String {
+    format!("{certificate} = '''\n{}'''\n{key} = '''\n{}'''\n", issued.certificate_chain, issued.private_key)
 }
 
 /// A password that nobody guesses, of letters and digits.

@@ -47,6 +47,7 @@ pub struct Plan<'a> {
     network: Option<Network>,
     kernel_arguments: String,
     more_config: String,
+    tls: Option<String>,
     pace: Pace,
     runs_inside: bool,
 }
@@ -73,6 +74,7 @@ impl Stand {
             network: None,
             kernel_arguments: String::new(),
             more_config: String::new(),
+            tls: None,
             pace: Pace::Free,
             runs_inside: false,
         }
@@ -150,6 +152,13 @@ impl Plan<'_> {
         self
     }
 
+    /// With this as the section `[tls]` of its configuration, tables within it included.
+    #[must_use]
+    pub fn secured(mut self, tls: &str) -> Self {
+        self.tls = Some(tls.to_owned());
+        self
+    }
+
     /// With its instructions counted.
     #[must_use]
     pub fn counted(mut self) -> Self {
@@ -174,6 +183,7 @@ impl Plan<'_> {
         let ports = self.ports.map_or_else(free_ports, Ok)?;
         let mut config = stand.identity.config(
             ports.https,
+            self.tls.as_deref(),
             self.database.as_deref(),
             self.database_port,
             &self.password,
