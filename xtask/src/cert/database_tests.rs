@@ -13,6 +13,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 use tls::authority::{Authority, Issued};
 
+use super::database::Own;
 use crate::mysql::Mysql;
 use crate::site::{DATABASE_NAMES, Site};
 
@@ -150,4 +151,28 @@ fn clients_of_both_roots_are_let_in_while_one_replaces_the_other() {
     server.reload().unwrap();
     of_old.shown().unwrap_err();
     of_new.shown().unwrap();
+}
+
+#[test]
+fn an_operator_of_another_root_logs_in_by_a_file() {
+    let server = Server::start();
+    let other = authority(&server.folder.path().join("other"));
+    server.write("ca.pem", other.certificate_pem());
+    server.present(&other.issue(&DATABASE_NAMES, 3).unwrap());
+    server.reload().unwrap();
+    let shown = other.issue(&["operator"], 3).unwrap();
+    let text = |key: &str| {
+        format!(
+            "password = \"{}\"\nca = \"\"\"{}\"\"\"\ncertificate = \"\"\"{}\"\"\"\n{key} = \"\"\"{}\"\"\"\n",
+            server.site.passwords().operator,
+            other.certificate_pem(),
+            shown.certificate_chain,
+            shown.private_key
+        )
+    };
+    let own = Own::parse(&text("key")).unwrap();
+    let place = ("127.0.0.1", server.port);
+    own.operator(&Layout::here().unwrap(), place, server.site.root()).unwrap().shown().unwrap();
+    let told = format!("{:#}", Own::parse(&text("kee")).err().unwrap());
+    assert!(told.contains("kee") && !told.contains("BEGIN"), "{told}");
 }
