@@ -1,8 +1,9 @@
 //! Machines that share the database, and visitors of theirs.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -249,6 +250,16 @@ pub(crate) async fn wait_until<F: Future<Output = anyhow::Result<bool>>>(
     Ok(())
 }
 
+/// A port that nobody listens on, another one at each call. It lies below those that Linux gives to connections (32768 and up,
+/// ip(7)): one of theirs may be taken before it is listened on.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    const FIRST: u32 = 16_000;
+    const COUNT: u32 = 16_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut tried = (0..COUNT).map(|_| NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id()));
+    let free = tried.find_map(|number| {
+        let port = u16::try_from(FIRST + number % COUNT).ok()?;
+        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    });
+    free.context("no free port")
 }
