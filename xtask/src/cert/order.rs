@@ -75,7 +75,8 @@ impl Command {
         write_secret(&self.out.join("key.pem"), issued.key.as_bytes())?;
         layout::replace_with(&chain, issued.chain.as_bytes())?;
         println!(
-            "{} and key.pem beside it: give both in the section [tls] of the machines' configuration",
+            "{} and key.pem beside it: give both in the section [tls] of the machines' configuration, and to machines \
+             that run by `cargo xtask cert bring`",
             chain.display()
         );
         Ok(())
