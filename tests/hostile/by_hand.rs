@@ -97,12 +97,11 @@ impl ByHand {
     }
 }
 
-/// The machine's next segment to a port, if it is `wanted`: its number, what it acknowledges, its flags and payload.
-pub(super) fn answer(
-    site: &mut Site,
-    port: u16,
-    wanted: impl Fn(u32, u8, &[u8]) -> bool,
-) -> Result<(u32, u32, u8, Vec<u8>)> {
+/// A segment of the machine's: its number, what it acknowledges, its flags and payload.
+type Told = (u32, u32, u8, Vec<u8>);
+
+/// The machine's next segment to a port that is `wanted`.
+pub(super) fn answer(site: &mut Site, port: u16, wanted: impl Fn(u32, u8, &[u8]) -> bool) -> Result<Told> {
     let found = answer_within(site, port, ANSWER, wanted)?;
     found.with_context(|| format!("the machine did not answer within {} s", ANSWER.as_secs()))
 }
@@ -113,7 +112,7 @@ pub(super) fn answer_within(
     port: u16,
     limit: Duration,
     wanted: impl Fn(u32, u8, &[u8]) -> bool,
-) -> Result<Option<(u32, u32, u8, Vec<u8>)>> {
+) -> Result<Option<Told>> {
     let start = Instant::now();
     while start.elapsed() < limit {
         site.peer.wire.wait(Duration::from_millis(20))?;

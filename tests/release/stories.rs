@@ -252,7 +252,7 @@ fn silent(cloud: &Cloud, before: &str) -> Result<()> {
     let paused = cloud.pause("secondary")?;
     cloud.release(&image, "")?.refused("10.80.0.54")?;
     let status = cloud.act("status")?.well()?.words;
-    ensure!(status.contains(&before), "no status while a server is silent:\n{status}");
+    ensure!(status.contains(before), "no status while a server is silent:\n{status}");
     drop(paused);
     ensure!(record(cloud)? == before, "the record moved though a server is silent");
     let mut release = begin_until(cloud, &image, "\"smoke\": {")?;

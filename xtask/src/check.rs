@@ -53,6 +53,8 @@ pub(crate) fn check(
     // Without it the next two would fail for a new query, and not say why.
     queries::prove(layout, found, packages.policy(), flags)?;
     cargo(&shell, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()?;
+    // `--all-targets` leaves out what a plain `cargo test` does: the suites that need a machine.
+    cargo(&shell, &["clippy", "--package", "tests", "--test", "*", "--", "--deny", "warnings"]).run()?;
     cargo(&shell, &["test", "--workspace"]).run()?;
     loader(layout, &shell)?;
     deny(&shell)
