@@ -148,15 +148,18 @@ fn base(config: &Config) -> String {
 
 /// The HTTPS site.
 pub fn secure(site: Site) -> Front {
-    let pages = posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
-    let lists = search::routes().merge(feed::routes());
-    let inner = health::routes().merge(metrics::routes()).merge(api::routes()).merge(status::routes());
-    Front::secure(site, pages.merge(lists).merge(inner))
+    Front::secure(site, || {
+        let pages =
+            posts::routes().merge(comments::routes()).merge(people::routes()).merge(accounts::routes());
+        let lists = search::routes().merge(feed::routes());
+        let inner = health::routes().merge(metrics::routes()).merge(api::routes()).merge(status::routes());
+        pages.merge(lists).merge(inner)
+    })
 }
 
 /// The plain HTTP listener beside it.
 pub fn plain(site: Site) -> Front {
-    Front::plain(site, redirect::routes())
+    Front::plain(site, redirect::routes)
 }
 
 #[cfg(test)]
@@ -188,7 +191,7 @@ mod tests {
     async fn a_handler_that_panics_is_answered_500_without_its_words() {
         let routes = Router::new().route("/panic", get(async || -> StatusCode { panic!("inner words") }));
         let request = Request::get("/panic").header("host", "www.foobar.com").body(Body::empty()).unwrap();
-        let (parts, body) = Front::secure(site(), routes).oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = Front::secure(site(), || routes).oneshot(request).await.unwrap().into_parts();
         let page = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(page.contains("<h1>Something broke</h1>") && !page.contains("inner words"), "{page}");
@@ -220,7 +223,8 @@ mod tests {
         ] {
             let routes = Router::new().route("/{status}", get(refuse));
             let request = Request::get(format!("/{status}")).header("host", "www.foobar.com");
-            let response = Front::secure(site(), routes).oneshot(request.body(Body::empty()).unwrap()).await;
+            let response =
+                Front::secure(site(), || routes).oneshot(request.body(Body::empty()).unwrap()).await;
             let (parts, body) = response.unwrap().into_parts();
             let page = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
             assert_eq!(parts.status.as_u16(), status);
@@ -240,7 +244,7 @@ mod tests {
             let routes = Router::new().route("/{bytes}", get(sized));
             let request = Request::get(format!("/{bytes}")).header("host", "www.foobar.com");
             let request = request.header("accept-encoding", "gzip").body(Body::empty()).unwrap();
-            let response = Front::secure(site(), routes).oneshot(request).await.unwrap();
+            let response = Front::secure(site(), || routes).oneshot(request).await.unwrap();
             let encoding = response.headers().get("content-encoding");
             assert_eq!(encoding.is_some(), packed, "{bytes} bytes: {encoding:?}");
             let sent = response.into_body().collect().await.unwrap().to_bytes().len();

@@ -6,7 +6,7 @@
 //! id.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -33,8 +33,12 @@ struct Behind {
     site: Site,
     /// What is answered without waiting.
     quick: Quick,
-    router: Router,
+    router: Routed,
 }
+
+/// Made when it is first needed: of the code that ran before a machine's first answer, making the routes and their
+/// description was a fifth, and a file needs neither.
+type Routed = LazyLock<Router, Box<dyn FnOnce() -> Router + Send>>;
 
 #[derive(Debug)]
 enum Quick {
@@ -46,25 +50,28 @@ enum Quick {
 
 impl Front {
     /// In front of the HTTPS site's routes.
-    pub(super) fn secure(site: Site, routes: Router<Site>) -> Self {
-        let passed = (
-            from_fn(named),
-            CatchPanicLayer::custom(error::panicked),
-            csrf::layer(),
-            DefaultBodyLimit::max(site.shared.body_bytes),
-        );
-        let router = routes
-            .fallback(methods::nowhere)
-            .method_not_allowed_fallback(methods::refuse)
-            .layer(passed)
-            .with_state(site.clone());
-        Self(Arc::new(Behind { site, quick: Quick::Files(Files::new()), router }))
+    pub(super) fn secure(site: Site, routes: impl FnOnce() -> Router<Site> + Send + 'static) -> Self {
+        let routes = |site: &Site| {
+            let passed = (
+                from_fn(named),
+                CatchPanicLayer::custom(error::panicked),
+                csrf::layer(),
+                DefaultBodyLimit::max(site.shared.body_bytes),
+            );
+            routes().fallback(methods::nowhere).method_not_allowed_fallback(methods::refuse).layer(passed)
+        };
+        Self::new(site, Quick::Files(Files::new()), routes)
     }
 
     /// In front of the few routes of the plain HTTP listener.
-    pub(super) fn plain(site: Site, routes: Router<Site>) -> Self {
-        let router = routes.layer(from_fn(named)).with_state(site.clone());
-        let quick = Quick::Moved(redirect::Moved::new());
+    pub(super) fn plain(site: Site, routes: impl FnOnce() -> Router<Site> + Send + 'static) -> Self {
+        let routes = |_: &Site| routes().layer(from_fn(named));
+        Self::new(site, Quick::Moved(redirect::Moved::new()), routes)
+    }
+
+    fn new(site: Site, quick: Quick, routes: impl FnOnce(&Site) -> Router<Site> + Send + 'static) -> Self {
+        let state = site.clone();
+        let router = LazyLock::new(Box::new(move || routes(&state).with_state(state)) as Box<_>);
         Self(Arc::new(Behind { site, quick, router }))
     }
 }
@@ -147,7 +154,7 @@ impl Behind {
 
     /// The answer of a route, if it comes in time.
     async fn routed(&self, request: Request<Body>) -> (Route, Response) {
-        let answer = db::for_request(self.router.clone().oneshot(request));
+        let answer = db::for_request(Router::clone(&self.router).oneshot(request));
         let response = match tokio::time::timeout(self.site.shared.request, answer).await {
             Ok(Ok(response)) => response,
             Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
