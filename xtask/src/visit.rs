@@ -20,6 +20,9 @@ pub(crate) const READY: &str = "/readyz";
 /// connection before the guest listens, and asks the guest again after seconds only: a long wait would sleep over the
 /// moment when it does.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
+/// A first connection to a machine that may not run yet: what is sent before it does is lost, and sent again after a second
+/// only.
+const KNOCK: Duration = Duration::from_millis(40);
 /// The longest status line read.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;
 /// The most figures read: a line for each route and status.
@@ -48,7 +51,7 @@ impl Visitor {
 
     /// When the presented certificate ends, in seconds of the Unix epoch.
     pub(crate) fn certificate_end_s(&self) -> Result<u64> {
-        let mut stream = self.connect(PATIENCE.1)?;
+        let mut stream = self.connect(PATIENCE.1, PATIENCE.1)?;
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(plain)?;
         }
@@ -56,8 +59,12 @@ impl Visitor {
         Ok(tls::expiry(chain.first().context("no certificate was presented")?)?.as_secs())
     }
 
-    fn connect(&self, patience: Duration) -> Result<StreamOwned<ClientConnection, TcpStream>> {
-        let socket = TcpStream::connect_timeout(&self.address, patience)?;
+    fn connect(
+        &self,
+        knock: Duration,
+        patience: Duration,
+    ) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+        let socket = TcpStream::connect_timeout(&self.address, knock)?;
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
         socket.set_nodelay(true)?;
@@ -68,9 +75,13 @@ impl Visitor {
     /// The status of the answer to `GET path` by somebody who has `waited` so long already: each attempt may add an eighth,
     /// so a machine's first answer is seen soon after it is possible, and a slow one is waited for in the end.
     pub(crate) fn get(&self, path: &str, waited: Duration) -> Result<u16> {
+        let knock = (waited / 8).clamp(KNOCK, PATIENCE.1);
         let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
         let mut line = String::new();
-        self.ask(path, "", patience)?.take(STATUS_LINE_BYTES_MAX).read_line(&mut line).map_err(plain)?;
+        self.ask(path, "", knock, patience)?
+            .take(STATUS_LINE_BYTES_MAX)
+            .read_line(&mut line)
+            .map_err(plain)?;
         status(&line)
     }
 
@@ -81,7 +92,7 @@ impl Visitor {
     pub(crate) fn figures(&self, path: &str, token: &str) -> Result<String> {
         let authorization = format!("Authorization: Bearer {token}\r\n");
         let mut answer = String::new();
-        let mut lines = self.ask(path, &authorization, PATIENCE.1)?.take(FIGURES_BYTES_MAX);
+        let mut lines = self.ask(path, &authorization, PATIENCE.1, PATIENCE.1)?.take(FIGURES_BYTES_MAX);
         while !answer.ends_with("# EOF\n") {
             let read = lines.read_line(&mut answer).map_err(plain)?;
             ensure!(read > 0, "the figures end too soon");
@@ -90,8 +101,8 @@ impl Visitor {
         Ok(answer)
     }
 
-    fn ask(&self, path: &str, more: &str, patience: Duration) -> Result<impl BufRead> {
-        let mut stream = self.connect(patience)?;
+    fn ask(&self, path: &str, more: &str, knock: Duration, patience: Duration) -> Result<impl BufRead> {
+        let mut stream = self.connect(knock, patience)?;
         let host = self.name.to_str();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n")
             .map_err(plain)?;
