@@ -60,11 +60,11 @@ macro_rules! summaries {
     };
 }
 
-/// Among so many of the newest a page is full of what one post in two hundred has; to look at them takes 25 ms, and to look
-/// at so many more half a second. To fetch and sort so many matches takes a tenth of one. (Measured with 100,000 posts in
-/// memory: 2.5 µs a post that is looked at, 11 µs a match that is fetched. To ask the index for a word that 350,000 posts have
-/// took 240 ms, whatever is done then.)
-const NEWEST: u64 = 10_000;
+/// Among so many of the newest a page is full of what one post in twenty-five has, and to look at them costs a search for a
+/// rare word a millisecond; so many more take half a second. To fetch and sort so many matches takes a tenth of one.
+/// (Measured with 100,000 posts in memory: 2.5 µs a post that is looked at, 11 µs a match that is fetched. To ask the index for
+/// a word that 350,000 posts have took 240 ms, whatever is done then.)
+const NEWEST: u64 = 500;
 const NEWEST_AT_MOST: u64 = 200_000;
 const SORTED: i64 = 10_000;
 
