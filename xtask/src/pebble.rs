@@ -18,7 +18,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running authority.
 pub(crate) struct Pebble {
-    _process: Process,
+    process: Process,
     management: u16,
     folder: std::path::PathBuf,
     /// Of its directory.
@@ -95,12 +95,17 @@ impl Pebble {
         pebble.arg(format!("-config={}", path.display())).arg(format!("-dnsserver={}", looks.name_server));
         pebble.arg("-strict").env("PEBBLE_VA_NOSLEEP", "1");
         Ok(Self {
-            _process: start(pebble, &folder.join("pebble.log"), port)?,
+            process: start(pebble, &folder.join("pebble.log"), port)?,
             management,
             folder: folder.to_owned(),
             directory: format!("https://localhost:{port}/dir"),
             roots: root.certificate_pem().to_owned(),
         })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// A site's configuration with this authority in the place of its own certificate.

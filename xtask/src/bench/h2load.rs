@@ -6,11 +6,14 @@ use std::process::Command;
 
 use ::image::command;
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, setpriority_process};
 
 use crate::endpoint::Endpoint;
 
 /// The processor of load and database.
 pub(super) const CPU: &str = "1";
+/// The lowest priority (setpriority(2)).
+const LAST: i32 = 19;
 const CONNECTIONS: u32 = 16;
 /// Requests at once in one HTTP/2 connection.
 const STREAMS: u32 = 8;
@@ -157,6 +160,18 @@ fn outcome(words: &str, log: &str) -> Result<Outcome> {
 pub(super) fn pin(process: u32, cpu: &str) -> Result<()> {
     let mut taskset = Command::new("taskset");
     command::run(taskset.args(["--all-tasks", "--cpu-list", "--pid", cpu, &process.to_string()]))
+}
+
+/// Has a process, and what it starts, run only when nobody else wants its processor.
+pub(super) fn stand_back(process: u32) -> Result<()> {
+    let threads = format!("/proc/{process}/task");
+    for thread in fs::read_dir(&threads).with_context(|| format!("cannot read {threads}"))? {
+        let name = thread?.file_name();
+        let id = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        // Linux has a priority for each thread; one may have ended meanwhile.
+        let _ = setpriority_process(id, LAST);
+    }
+    Ok(())
 }
 
 /// A process and its children.

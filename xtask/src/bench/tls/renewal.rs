@@ -90,6 +90,10 @@ impl Stage {
         service.await_ready(&Visitor::new(&stack.host, https, &pebble.root()?)?)?;
         h2load::pin(service.id(), CPU)?;
         h2load::pin(mysql.id(), h2load::CPU)?;
+        // Else what they do for a renewal delays the load itself.
+        for helper in [mysql.id(), pebble.id()] {
+            h2load::stand_back(helper)?;
+        }
         Ok(Self { endpoint, log, _service: service, _pebble: pebble, _names: names, _mysql: mysql })
     }
 
