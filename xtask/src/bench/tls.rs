@@ -28,8 +28,8 @@ pub(super) struct Handshakes {
     /// Rounds; in each, every server is measured once in every way
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     repetitions: u16,
-    /// Handshakes of each kind in a round
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    /// Handshakes of each kind in a round: processor time is told in hundredths of a second
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     handshakes: u32,
     /// Idle connections whose memory is measured
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=5000))]
