@@ -78,28 +78,18 @@ async fn matching(
     let newest = sqlx::query_scalar!("SELECT id FROM posts ORDER BY id DESC LIMIT 1");
     let newest = newest.fetch_optional(pool).await?.unwrap_or_default();
     let before = before.min(newest.saturating_add(1));
-    for most in [NEWEST, NEWEST_AT_MOST] {
-        let found = summaries!(
-            "posts c STRAIGHT_JOIN posts p ON p.id = c.id",
-            "c.id < ? AND c.id >= ? AND MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)",
-            "c.id",
-            before,
-            before.saturating_sub(most),
-            query,
-            limit
-        );
-        let found = found.fetch_all(pool).await?;
-        if before <= most || u32::try_from(found.len()) == Ok(limit) {
-            return Ok(found);
-        }
-        // The index alone knows this: no post is fetched.
-        let matches = sqlx::query_scalar!(
-            r#"SELECT COUNT(*) AS "matches!" FROM posts p WHERE MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)"#,
-            query
-        );
-        if matches.fetch_one(pool).await? <= SORTED {
-            break;
-        }
+    if let Some(page) = matching_among(NEWEST, pool, query, before, limit).await? {
+        return Ok(page);
+    }
+    // The index alone knows this: no post is fetched.
+    let matches = sqlx::query_scalar!(
+        r#"SELECT COUNT(*) AS "matches!" FROM posts p WHERE MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)"#,
+        query
+    );
+    if matches.fetch_one(pool).await? > SORTED
+        && let Some(page) = matching_among(NEWEST_AT_MOST, pool, query, before, limit).await?
+    {
+        return Ok(page);
     }
     summaries!(
         "posts p",
@@ -111,6 +101,28 @@ async fn matching(
     )
     .fetch_all(pool)
     .await
+}
+
+/// The same by looking at so many posts; `None` if others may belong to the page.
+async fn matching_among(
+    posts: u64,
+    pool: &MySqlPool,
+    query: &str,
+    before: u64,
+    limit: u32,
+) -> Result<Option<Vec<Summary>>, sqlx::Error> {
+    let found = summaries!(
+        "posts c STRAIGHT_JOIN posts p ON p.id = c.id",
+        "c.id < ? AND c.id >= ? AND MATCH (p.title, p.body) AGAINST (? IN BOOLEAN MODE)",
+        "c.id",
+        before,
+        before.saturating_sub(posts),
+        query,
+        limit
+    );
+    let found = found.fetch_all(pool).await?;
+    let is_whole = before <= posts || u32::try_from(found.len()) == Ok(limit);
+    Ok(is_whole.then_some(found))
 }
 
 impl Database {
