@@ -63,12 +63,16 @@ impl ByHand {
 
     /// The segment of these bytes that begins at `at`, the last one with the end of the stream.
     pub(super) fn send_segment(&self, site: &mut Site, at: usize, bytes: &[u8]) {
-        let end = bytes.len().min(at + SEGMENT_BYTES);
-        let fin = if end == bytes.len() { flags::FIN } else { 0 };
+        self.send_piece(site, bytes, at, bytes.len().min(at + SEGMENT_BYTES));
+    }
+
+    /// A piece of these bytes, the last one with the end of the stream.
+    pub(super) fn send_piece(&self, site: &mut Site, bytes: &[u8], from: usize, to: usize) {
+        let fin = if to == bytes.len() { flags::FIN } else { 0 };
         let segment = Segment {
-            sequence: self.template.sequence + at as u32,
+            sequence: self.template.sequence + from as u32,
             flags: flags::ACK | fin,
-            payload: bytes[at..end].to_vec(),
+            payload: bytes[from..to].to_vec(),
             ..self.template.clone()
         };
         site.peer.wire.send(&segment.frame());

@@ -26,7 +26,7 @@ pub(super) fn an_end_that_comes_early_or_twice_ends_the_stream_once(stand: &mut 
     for (port, pieces) in orders {
         let connection = ByHand::open(&mut site, port)?;
         for (from, to) in pieces {
-            said(&connection, &mut site, *from, *to);
+            connection.send_piece(&mut site, REQUEST, *from, *to);
         }
         let text = listened_to_the_end(&connection, &mut site).with_context(|| format!("port {port}"))?;
         let answers = text.matches("HTTP/1.1 ").count();
@@ -35,18 +35,6 @@ pub(super) fn an_end_that_comes_early_or_twice_ends_the_stream_once(stand: &mut 
         ensure!(more.is_none(), "port {port}: after both ends the machine says {more:?}");
     }
     site.is_unharmed()
-}
-
-/// A piece of the request; the last one has the end.
-fn said(connection: &ByHand, site: &mut Site, from: usize, to: usize) {
-    let end = if to == END { flags::FIN } else { 0 };
-    let segment = Segment {
-        sequence: connection.template.sequence + from as u32,
-        flags: flags::ACK | end,
-        payload: REQUEST[from..to].to_vec(),
-        ..connection.template.clone()
-    };
-    site.peer.wire.send(&segment.frame());
 }
 
 /// What the machine says until it ends its side, and it has acknowledged our end, which is repeated until then, as honest
