@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use tests::wire::craft::{self, Segment, flags};
+use tests::wire::craft::{self, Segment, Told, flags};
 
 use super::site::Site;
 
@@ -48,8 +48,8 @@ impl ByHand {
         };
         site.peer.wire.send(&craft::arp(source, tests::wire::HOST_MAC, true));
         site.peer.wire.send(&syn.frame());
-        let (sequence, acknowledgement, ..) =
-            answer(site, source_port, |_, flags, _| flags & flags::SYN != 0)?;
+        let Told { sequence, acknowledgement, .. } =
+            answer(site, source_port, |told| told.flags & flags::SYN != 0)?;
         ensure!(acknowledgement == 1001, "the SYN's answer acknowledges {acknowledgement}");
         let template = Segment {
             sequence: 1001,
@@ -82,7 +82,8 @@ impl ByHand {
     pub(super) fn repeat_until_answered(&self, site: &mut Site, bytes: &[u8]) -> Result<String> {
         let start = Instant::now();
         while start.elapsed() < ANSWER {
-            let (_, number, flags, payload) = answer(site, self.template.source_port, |_, _, _| true)?;
+            let Told { acknowledgement: number, flags, payload, .. } =
+                answer(site, self.template.source_port, |_| true)?;
             let acknowledged = number.wrapping_sub(self.template.sequence) as usize;
             if !payload.is_empty() || flags & (flags::FIN | flags::RST) != 0 {
                 return Ok(String::from_utf8_lossy(&payload).into_owned());
@@ -101,11 +102,8 @@ impl ByHand {
     }
 }
 
-/// A segment of the machine's: its number, what it acknowledges, its flags and payload.
-type Told = (u32, u32, u8, Vec<u8>);
-
 /// The machine's next segment to a port that is `wanted`.
-pub(super) fn answer(site: &mut Site, port: u16, wanted: impl Fn(u32, u8, &[u8]) -> bool) -> Result<Told> {
+pub(super) fn answer(site: &mut Site, port: u16, wanted: impl Fn(&Told) -> bool) -> Result<Told> {
     let found = answer_within(site, port, ANSWER, wanted)?;
     found.with_context(|| format!("the machine did not answer within {} s", ANSWER.as_secs()))
 }
@@ -115,15 +113,15 @@ pub(super) fn answer_within(
     site: &mut Site,
     port: u16,
     limit: Duration,
-    wanted: impl Fn(u32, u8, &[u8]) -> bool,
+    wanted: impl Fn(&Told) -> bool,
 ) -> Result<Option<Told>> {
     let start = Instant::now();
     while start.elapsed() < limit {
         site.peer.wire.wait(Duration::from_millis(20))?;
         while let Some(frame) = site.peer.wire.receive() {
-            let Some((_, to, sequence, acknowledged, flags, payload)) = craft::read(&frame) else { continue };
-            if to == port && wanted(acknowledged, flags, &payload) {
-                return Ok(Some((sequence, acknowledged, flags, payload)));
+            let told = craft::read(&frame).filter(|told| told.port == port && wanted(told));
+            if told.is_some() {
+                return Ok(told);
             }
         }
     }

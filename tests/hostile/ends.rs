@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tests::stand::Stand;
-use tests::wire::craft::{Segment, flags};
+use tests::wire::craft::{Segment, Told, flags};
 
 use super::by_hand::{ByHand, REQUEST, answer, answer_within};
 use super::site::Site;
@@ -31,7 +31,7 @@ pub(super) fn an_end_that_comes_early_or_twice_ends_the_stream_once(stand: &mut 
         let text = listened_to_the_end(&connection, &mut site).with_context(|| format!("port {port}"))?;
         let answers = text.matches("HTTP/1.1 ").count();
         ensure!(text.starts_with("HTTP/1.1 308 ") && answers == 1, "port {port}: {text}");
-        let more = answer_within(&mut site, port, SILENCE, |_, _, _| true)?;
+        let more = answer_within(&mut site, port, SILENCE, |_| true)?;
         ensure!(more.is_none(), "port {port}: after both ends the machine says {more:?}");
     }
     site.is_unharmed()
@@ -43,8 +43,8 @@ fn listened_to_the_end(connection: &ByHand, site: &mut Site) -> Result<String> {
     let (mut next, mut text, mut is_ended) = (connection.template.acknowledgement, Vec::new(), false);
     let end = connection.template.sequence + END as u32;
     loop {
-        let (sequence, acknowledged, flags, payload) =
-            answer(site, connection.template.source_port, |_, _, _| true)?;
+        let Told { sequence, acknowledgement: acknowledged, flags, payload, .. } =
+            answer(site, connection.template.source_port, |_| true)?;
         ensure!(flags & flags::RST == 0, "a reset after {:?}", String::from_utf8_lossy(&text));
         ensure!(acknowledged <= end + 1, "it acknowledges what was not sent");
         if sequence == next && !is_ended {

@@ -53,7 +53,7 @@ pub(super) fn what_icmp_says_ends_no_connection(stand: &mut Stand) -> Result<()>
         site.visit()?;
     }
     connection.send(&mut site, 20, &REQUEST[20..]);
-    let (_, _, _, payload) = answer(&mut site, PORT, |_, _, payload| !payload.is_empty())?;
+    let payload = answer(&mut site, PORT, |told| !told.payload.is_empty())?.payload;
     let text = String::from_utf8_lossy(&payload).into_owned();
     ensure!(text.starts_with("HTTP/1.1 308 ") && text.contains("\r\n\r\n"), "cut into crumbs: {text}");
     site.peer.move_far();

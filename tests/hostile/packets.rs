@@ -99,9 +99,9 @@ pub(super) fn segments_in_any_order_make_one_request(stand: &mut Stand) -> Resul
         for (from, to) in pieces {
             connection.send(&mut site, from, &REQUEST[from..to]);
         }
-        let (_, _, _, payload) = answer(&mut site, port, |_, _, payload| !payload.is_empty())
+        let told = answer(&mut site, port, |told| !told.payload.is_empty())
             .with_context(|| format!("port {port}"))?;
-        let text = String::from_utf8_lossy(&payload).into_owned();
+        let text = String::from_utf8_lossy(&told.payload).into_owned();
         ensure!(text.starts_with("HTTP/1.1 308 ") && text.contains("/somewhere"), "port {port}: {text}");
     }
     site.is_unharmed()
@@ -121,7 +121,7 @@ pub(super) fn a_forged_reset_ends_no_connection(stand: &mut Stand) -> Result<()>
         site.peer.wire.send(&forged.frame());
     }
     connection.send(&mut site, 20, &REQUEST[20..]);
-    let (_, _, _, payload) = answer(&mut site, 2101, |_, _, payload| !payload.is_empty())?;
+    let payload = answer(&mut site, 2101, |told| !told.payload.is_empty())?.payload;
     ensure!(payload.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&payload));
     site.is_unharmed()
 }
@@ -202,10 +202,10 @@ pub(super) fn what_is_due_comes_in_silence(stand: &mut Stand) -> Result<()> {
     let (first, rest) = REQUEST.split_at(20);
     connection.send(&mut site, 0, first);
     let expected = connection.template.sequence + first.len() as u32;
-    answer(&mut site, 2201, |acknowledged, _, _| acknowledged == expected).context("half a request")?;
+    answer(&mut site, 2201, |told| told.acknowledgement == expected).context("half a request")?;
     connection.send(&mut site, first.len(), rest);
     for time in ["the answer", "the answer again"] {
-        answer(&mut site, 2201, |_, _, payload| payload.starts_with(b"HTTP/1.1 308 ")).context(time)?;
+        answer(&mut site, 2201, |told| told.payload.starts_with(b"HTTP/1.1 308 ")).context(time)?;
     }
     site.is_unharmed()
 }

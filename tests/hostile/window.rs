@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tests::stand::Stand;
-use tests::wire::craft::Segment;
+use tests::wire::craft::{Segment, Told};
 
 use super::by_hand::{ByHand, answer, answer_within};
 use super::site::Site;
@@ -52,8 +52,8 @@ impl Reader {
     /// Waits for the next question, which is a byte and no more.
     fn is_asked(&self, site: &mut Site, limit: Duration) -> Result<bool> {
         let port = self.connection.template.source_port;
-        let found = answer_within(site, port, limit, |_, _, payload| !payload.is_empty())?;
-        let Some((sequence, _, _, payload)) = found else { return Ok(false) };
+        let found = answer_within(site, port, limit, |told| !told.payload.is_empty())?;
+        let Some(Told { sequence, payload, .. }) = found else { return Ok(false) };
         ensure!(sequence == self.next, "byte {} of the answer", sequence.wrapping_sub(self.next));
         ensure!(payload.len() == 1, "{} bytes into a closed window", payload.len());
         Ok(true)
@@ -64,7 +64,7 @@ impl Reader {
         let mut text = taken.to_vec();
         while String::from_utf8_lossy(&text).matches(ANSWER).count() < answers {
             let port = self.connection.template.source_port;
-            let (sequence, _, _, payload) = answer(site, port, |_, _, payload| !payload.is_empty())
+            let Told { sequence, payload, .. } = answer(site, port, |told| !told.payload.is_empty())
                 .with_context(|| format!("after {:?}", String::from_utf8_lossy(&text)))?;
             if sequence == self.next {
                 self.next = self.next.wrapping_add(payload.len() as u32);

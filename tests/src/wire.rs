@@ -66,14 +66,20 @@ impl Refusing {
     }
 
     fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
-        let (port, source_port, sequence, _, flags::SYN, _) = craft::read(frame)? else { return None };
-        if frame.get(30..34) != Some(&self.place) {
+        let told = craft::read(frame)?;
+        if told.flags != flags::SYN || frame.get(30..34) != Some(&self.place) {
             return None;
         }
-        self.begun.push((port, sequence));
-        let (source, acknowledgement) = (self.place, sequence.wrapping_add(1));
-        let flags = flags::RST | flags::ACK;
-        Some(Segment { source, source_port, port, acknowledgement, flags, ..Segment::default() }.frame())
+        self.begun.push((told.source_port, told.sequence));
+        let refusal = Segment {
+            source: self.place,
+            source_port: told.port,
+            port: told.source_port,
+            acknowledgement: told.sequence.wrapping_add(1),
+            flags: flags::RST | flags::ACK,
+            ..Segment::default()
+        };
+        Some(refusal.frame())
     }
 }
 
@@ -154,7 +160,7 @@ impl Wire {
     }
 
     fn is_unheard(&self, frame: &[u8]) -> bool {
-        !self.deaf.is_empty() && craft::read(frame).is_some_and(|(_, to, ..)| self.deaf.contains(&to))
+        !self.deaf.is_empty() && craft::read(frame).is_some_and(|told| self.deaf.contains(&told.port))
     }
 
     /// The next frame that has arrived.

@@ -91,9 +91,28 @@ impl Segment {
     }
 }
 
-/// A TCP segment that the machine sent: source port, port, sequence, acknowledgement, flags, payload.
+/// A TCP segment that the machine sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The machine's port.
+    pub source_port: u16,
+    /// Ours.
+    pub port: u16,
+    /// Of the payload's first byte.
+    pub sequence: u32,
+    /// What the machine expects next.
+    pub acknowledgement: u32,
+    /// See [`flags`].
+    pub flags: u8,
+    /// As it stands there: not scaled.
+    pub window: u16,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+/// A TCP segment that the machine sent over IPv4; `None` of any other frame.
 #[must_use]
-pub fn read(frame: &[u8]) -> Option<(u16, u16, u32, u32, u8, Vec<u8>)> {
+pub fn read(frame: &[u8]) -> Option<Told> {
     let packet = frame.get(ETHERNET_BYTES..)?;
     if frame[12..14] != [8, 0] || packet.get(9) != Some(&TCP) {
         return None;
@@ -101,9 +120,16 @@ pub fn read(frame: &[u8]) -> Option<(u16, u16, u32, u32, u8, Vec<u8>)> {
     let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
     let part = packet.get(usize::from(packet[0] & 15) * 4..total).filter(|part| part.len() >= 20)?;
     let word = |at: usize| u32::from_be_bytes([part[at], part[at + 1], part[at + 2], part[at + 3]]);
-    let port = |at: usize| u16::from_be_bytes([part[at], part[at + 1]]);
-    let payload = part.get(usize::from(part[12] >> 4) * 4..)?.to_vec();
-    Some((port(0), port(2), word(4), word(8), part[13], payload))
+    let half = |at: usize| u16::from_be_bytes([part[at], part[at + 1]]);
+    Some(Told {
+        source_port: half(0),
+        port: half(2),
+        sequence: word(4),
+        acknowledgement: word(8),
+        flags: part[13],
+        window: half(14),
+        payload: part.get(usize::from(part[12] >> 4) * 4..)?.to_vec(),
+    })
 }
 
 /// A datagram to the machine.
