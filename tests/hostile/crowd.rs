@@ -38,7 +38,7 @@ fn vanish(stand: &mut Stand, clients: usize) -> Result<()> {
     site.is_unharmed()
 }
 
-fn connected(site: &mut Site, count: usize) -> Result<Vec<SocketHandle>> {
+pub(super) fn connected(site: &mut Site, count: usize) -> Result<Vec<SocketHandle>> {
     let handles: Vec<_> = (0..count).map(|_| site.peer.connect(HTTP, SMALL_BYTES)).collect::<Result<_>>()?;
     for handle in &handles {
         site.peer.established(*handle, PATIENCE)?;

@@ -15,6 +15,7 @@ mod names;
 mod numbers;
 mod packets;
 mod secure;
+mod silence;
 mod site;
 mod weather;
 mod window;
@@ -39,6 +40,11 @@ fn main() -> ExitCode {
         window::{
             a_closed_window_is_asked_for_ever_more_seldom_until_it_opens,
             long_a_window_that_is_closed_for_minutes_opens_on_the_rest,
+        },
+        silence::{
+            a_silent_connection_may_send_what_it_was_promised,
+            a_window_is_not_closed_by_silence,
+            silent_connections_take_little,
         },
         messages::{what_icmp_says_ends_no_connection, what_icmpv6_says_ends_no_connection},
         farewell::{

@@ -20,7 +20,7 @@ use crate::io;
 
 mod buffers;
 
-/// Buffers at first: a request and a short answer. An idle connection keeps no more. It is what a SYN promises.
+/// Buffers at first: a request and a short answer. It is what a SYN promises.
 const INITIAL_BYTES: usize = smoltcp::socket::tcp::SYN_WINDOW;
 /// 65,535 << 3 covers the largest window.
 const WINDOW_SHIFT: u8 = 3;
@@ -96,6 +96,8 @@ pub(super) struct Connection {
     pub(super) is_held: bool,
     /// Until when it may be read however little memory there is, microseconds since start.
     turn_until: u64,
+    /// The receive buffer that the peer may reckon with while there is none.
+    offered: usize,
     settings: Settings,
 }
 
@@ -140,6 +142,7 @@ impl Connection {
             is_ours: matches!(owner, Owner::Socket),
             is_held: false,
             turn_until: 0,
+            offered: INITIAL_BYTES,
             settings: Settings::default(),
         })
     }

@@ -183,7 +183,8 @@ impl Connections {
     /// Shows a segment to its connection.
     pub(super) fn deliver(&mut self, link: &mut Link, slot: u32, frame: &Received, segment_flags: u8) {
         let is_answer = segment_flags & (flags::ACK | flags::RST) == flags::ACK;
-        if is_answer && !self.furnish(slot, link.micros()) {
+        let is_awoken = self.get(slot).is_some_and(|connection| connection.rests());
+        if (is_answer || is_awoken) && !self.furnish(slot, link.micros()) {
             return;
         }
         let Some(connection) = self.get(slot) else { return };
@@ -321,7 +322,7 @@ impl Connections {
             connection.armed = u64::MAX;
             if connection.owner == Owner::Socket {
                 let (connection, budget) = self.with_budget(name.slot).expect("just seen");
-                connection.shrink(budget);
+                connection.shrink(now, budget);
             }
             self.mark(name.slot);
         }
@@ -406,7 +407,7 @@ impl Connections {
         let wanted = link.iface.poll_at(link.now, &connection.set).map(|at| at.total_micros() as u64);
         let until = match connection.owner {
             Owner::Orphan { until } => Some(until),
-            _ => None,
+            _ => connection.rests_at(),
         };
         let Some(deadline) = wanted.into_iter().chain(until).min() else { return };
         // What is wanted at once and could not be done is tried again in a millisecond, not for ever.

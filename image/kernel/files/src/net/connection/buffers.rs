@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use smoltcp::socket::tcp::SocketBuffer;
+use smoltcp::socket::tcp::{SocketBuffer, State};
 
 use super::{Connection, INITIAL_BYTES, Owner, RECORD_BYTES};
 use crate::mm::allocator;
@@ -14,37 +14,61 @@ use crate::net::settings::LARGEST_RECEIVE_BYTES;
 /// What a writer is given however little is left, so that its answer gets on: two segments as Ethernet has them, which a
 /// peer acknowledges at once (RFC 9293, 3.8.6.3), where it may keep one waiting.
 const LEAST_SEND_BYTES: usize = 3 << 10;
+/// Who says nothing for so long, in microseconds, and has nothing to take, needs no buffers until it speaks.
+const REST_US: u64 = 1_000_000;
 /// Whose peer was heard within this time is spared when memory is short.
 const SPARED_US: u64 = 5_000_000;
 
 impl Connection {
-    /// Gives it its first buffers, unless it has them. Strangers get none before their SYN|ACK came back. While memory is
-    /// not ample, the one for sending comes with the first word.
+    /// Gives it its first buffers, or those that it gave back, unless it has them. Strangers get none before their SYN|ACK
+    /// came back. While memory is not ample, the one for sending comes with the first word.
     pub(in crate::net) fn furnish(&mut self, budget: &mut Budget) -> bool {
         if self.socket_ref().recv_capacity() != 0 {
             return true;
         }
-        let sends = if budget.is_ample() || self.is_ours { INITIAL_BYTES } else { 0 };
-        let buffers = storage(INITIAL_BYTES).zip(storage(sends));
-        let Some((receive, transmit)) = buffers.filter(|_| budget.take(INITIAL_BYTES + sends)) else {
+        let sends_at_once = self.socket_ref().send_capacity() == 0 && (budget.is_ample() || self.is_ours);
+        let sends = if sends_at_once { INITIAL_BYTES } else { 0 };
+        self.furnish_with(self.offered, sends, budget)
+            || self.offered > INITIAL_BYTES && self.furnish_with(INITIAL_BYTES, sends, budget)
+    }
+
+    fn furnish_with(&mut self, receives: usize, sends: usize, budget: &mut Budget) -> bool {
+        let buffers = storage(receives).zip(storage(sends));
+        let Some((receive, transmit)) = buffers.filter(|_| budget.take(receives + sends)) else {
             return false;
         };
-        self.socket().resize_receive(receive) && self.socket().resize_transmit(transmit)
+        self.socket().resize_receive(receive) && (sends == 0 || self.socket().resize_transmit(transmit))
+    }
+
+    /// Whether it gave its buffers back until its peer speaks again.
+    pub(in crate::net) fn rests(&self) -> bool {
+        self.owner == Owner::Socket && self.socket_ref().recv_capacity() == 0
+    }
+
+    /// When it may give its buffers back, microseconds since start; `None` while they are in use, and for those that we
+    /// began: they are few, and nobody else could be asked to make room for them.
+    pub(in crate::net) fn rests_at(&self) -> Option<u64> {
+        let socket = self.socket_ref();
+        let is_idle =
+            socket.state() == State::Established && socket.recv_queue() == 0 && socket.send_queue() == 0;
+        let holds = self.owner == Owner::Socket && !self.is_ours && socket.recv_capacity() > 0;
+        (holds && is_idle).then(|| self.heard.saturating_add(REST_US))
     }
 
     /// How dispensable it is when memory is short: those that nobody holds first, then those whose peer owes an
-    /// acknowledgement, then the idle; among them the longest silent. `None` for those that we began or that have nothing
+    /// acknowledgement, then the idle, last those that rest; among them the longest silent. `None` for those that we began or that have nothing
     /// to give, and for those that were heard of late, unless there is `no_other` way.
     pub(in crate::net) fn dispensability(&self, now: u64, no_other: bool) -> Option<(u8, u64)> {
         // One that answers our probes and takes nothing is as good as silent.
         let silence = now.saturating_sub(self.heard.min(self.took));
         match self.owner {
             Owner::Embryo { .. } => None,
-            Owner::Orphan { .. } => Some((2, silence)),
-            _ if self.is_ours || self.cost() == RECORD_BYTES => None,
+            Owner::Orphan { .. } => Some((3, silence)),
+            _ if self.is_ours || self.cost() == RECORD_BYTES && !self.rests() => None,
             // Who waits for us is not silent.
             _ if (silence < SPARED_US || self.is_held) && !no_other => None,
-            _ => Some((u8::from(self.socket_ref().send_queue() > 0), silence)),
+            _ if self.rests() => Some((0, silence)),
+            _ => Some((1 + u8::from(self.socket_ref().send_queue() > 0), silence)),
         }
     }
 
@@ -142,9 +166,13 @@ impl Connection {
         }
     }
 
-    /// An idle connection needs no large buffers.
-    pub(in crate::net) fn shrink(&mut self, budget: &mut Budget) {
+    /// An idle connection needs no large buffers, and after a while none.
+    pub(in crate::net) fn shrink(&mut self, now: u64, budget: &mut Budget) {
         let before = self.cost();
+        if self.rests_at().is_some_and(|at| at <= now) {
+            self.offered = self.socket_ref().recv_capacity();
+            return self.give_back_buffers(budget);
+        }
         let (sends, receives) = (self.socket_ref().send_capacity(), self.socket_ref().recv_capacity());
         if self.socket_ref().send_queue() == 0
             && sends > INITIAL_BYTES
