@@ -21,6 +21,10 @@ const STEP_BYTES: u32 = 16 * 1024;
 /// A handshake or the next step of a large answer, on its way to a client far away, takes less than this.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Who is silent for so long is looked at once more: likely for longer, as a person reads a page for half a minute. Whoever
+/// then turns out to be busy is looked at half as often, so that looks cost nothing.
+const PATIENCE: [Duration; 2] = [Duration::from_millis(2), Duration::from_secs(1)];
+
 /// In the place of a time: no request's head is on its way.
 const NO_HEAD: u64 = u64::MAX;
 
@@ -36,11 +40,32 @@ struct Clock {
     requests: AtomicU32,
     /// When the head that is on its way began; [`NO_HEAD`] without one. The first is awaited from the start.
     head_ms: AtomicU64,
+    /// Whether everything that was to be sent is.
+    is_flushed: AtomicBool,
     /// Whether there ever was a request.
     is_used: AtomicBool,
     used: Notify,
     is_leaving: AtomicBool,
     evicted: Notify,
+}
+
+/// How long somebody must be silent to count as such.
+#[derive(Debug)]
+pub(crate) struct Patience(Duration);
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self(PATIENCE[0])
+    }
+
+    fn double(&mut self) {
+        self.0 = (self.0 * 2).min(PATIENCE[1]);
+    }
+
+    /// Somebody was silent for so long after that.
+    pub(crate) fn learn(&mut self, silence: Duration) {
+        if silence < PATIENCE[1] { self.double() } else { *self = Self::new() }
+    }
 }
 
 /// A request on the connection, from its head to the end of its answer.
@@ -55,6 +80,7 @@ impl Activity {
             written: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             head_ms: AtomicU64::new(0),
+            is_flushed: AtomicBool::new(true),
             is_used: AtomicBool::new(false),
             used: Notify::new(),
             is_leaving: AtomicBool::new(false),
@@ -151,6 +177,28 @@ impl Activity {
         self.0.is_leaving.load(Ordering::Relaxed)
     }
 
+    /// Ends when nothing was done for a while, and nothing is on its way in either direction, as far as is known here: who
+    /// answered early may still be sent a request's body.
+    pub(crate) async fn rests(&self, patience: &mut Patience) {
+        loop {
+            let (now, last) = (Instant::now(), self.last());
+            let deadline = last + patience.0;
+            if deadline <= now && self.is_still() {
+                return;
+            }
+            tokio::time::sleep_until(if deadline > now { deadline } else { now + patience.0 }).await;
+            if self.last() != last {
+                patience.double();
+            }
+        }
+    }
+
+    fn is_still(&self) -> bool {
+        self.0.requests.load(Ordering::Relaxed) == 0
+            && self.0.head_ms.load(Ordering::Relaxed) == NO_HEAD
+            && self.0.is_flushed.load(Ordering::Relaxed)
+    }
+
     /// Ends when the connection is asked to make room.
     pub(crate) async fn evicted(&self) {
         self.0.evicted.notified().await;
@@ -205,6 +253,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.activity.0.is_flushed.store(false, Ordering::Relaxed);
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         if let Poll::Ready(Ok(bytes)) = written {
             self.activity.wrote(bytes);
@@ -213,7 +262,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.activity.0.is_flushed.store(true, Ordering::Relaxed);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -4,10 +4,11 @@
 //! Phases and the TLS stream are boxed: a connection holds the memory of the phase that it is in, once. Without that, an
 //! idle one took 10 KiB more.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use config::Limits;
@@ -16,9 +17,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tls::rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 
-use crate::activity::{Activity, Watched};
+use crate::activity::{Activity, Patience, Watched};
 use crate::answers::Answers;
+use crate::awaited::{self, Awaited, Plain};
 use crate::counted::Counted;
 use crate::crowd::Crowd;
 use crate::drain::Drain;
@@ -116,7 +119,7 @@ impl Connection {
         let _held = self.load.connection();
         let stream = Watched::new(Lingering::new(stream), activity.clone());
         match &self.tls {
-            None => Box::pin(self.http1(stream, &activity, service)).await,
+            None => self.http1(Plain::new(stream), &activity, service).await,
             Some(tls) => self.https(tls, stream, &activity, service).await,
         }
     }
@@ -135,23 +138,18 @@ impl Connection {
         };
         let Ok(Some(mut stream)) = shaken else { return };
         activity.touch();
-        if !self.begins(&mut stream, activity).await {
-            return;
+        if stream.protocol() != Some(b"h2") {
+            return self.http1(stream, activity, service).await;
         }
-        activity.head();
-        if stream.protocol() == Some(b"h2") {
+        if self.begins(&mut stream, activity).await {
+            activity.head();
             Box::pin(self.http2(stream, activity, service)).await;
-        } else {
-            Box::pin(self.http1(stream, activity, service)).await;
         }
     }
 
     /// Waits for the first byte of the first request, and says whether it came: until then a connection needs no protocol's
     /// buffers, and browsers open more than they use.
-    async fn begins<S>(&self, stream: &mut Secured<S>, activity: &Activity) -> bool
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    async fn begins<S: Awaited>(&self, stream: &mut S, activity: &Activity) -> bool {
         let limit = seconds(self.limits.header_s);
         // A request may be on its way when the drain starts.
         let drained = async {
@@ -159,15 +157,27 @@ impl Connection {
             tokio::time::sleep(FAREWELL).await;
         };
         let begun = tokio::select! {
-            begun = tokio::time::timeout(limit, stream.begins()) => begun == Ok(true),
+            begun = tokio::time::timeout(limit, awaited::begins(stream)) => begun == Ok(true),
             () = drained => false,
             () = activity.evicted() => false,
         };
         if !begun {
             // It was told nothing, and is told no more than that.
-            let _ = tokio::time::timeout(HURRIED_FAREWELL, stream.shutdown()).await;
+            farewell(stream, HURRIED_FAREWELL).await;
         }
         begun
+    }
+
+    /// The same of one who was answered before: whoever is silent needs none any more.
+    async fn goes_on<S: Awaited>(&self, stream: &mut S, activity: &Activity) -> bool {
+        let patience = tokio::select! {
+            goes_on = awaited::begins(stream) => if goes_on { return true } else { FAREWELL },
+            () = self.drain.started() => FAREWELL,
+            () = activity.stopped(seconds(self.limits.idle_s)) => FAREWELL,
+            () = activity.evicted() => HURRIED_FAREWELL,
+        };
+        farewell(stream, patience).await;
+        false
     }
 
     /// A visitor's connection; `None` for one that failed, or that was an authority's and is over.
@@ -187,22 +197,63 @@ impl Connection {
         None
     }
 
-    async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    async fn http1<S: Awaited + Send + 'static>(
+        &self,
+        mut stream: S,
+        activity: &Activity,
+        mut service: Counted,
+    ) {
+        if !self.begins(&mut stream, activity).await {
+            return;
+        }
+        activity.head();
+        let mut patience = Patience::new();
+        while let Some(same) = Box::pin(self.talk(stream, activity, &mut patience, service)).await {
+            (stream, service) = same;
+            let begun = Instant::now();
+            if !self.goes_on(&mut stream, activity).await {
+                return;
+            }
+            patience.learn(begun.elapsed());
+        }
+    }
+
+    /// Answers requests until the client says nothing for a while; `None`: until the connection's end. hyper keeps buffers of
+    /// 16 KiB for as long as its connection lives, so a silent one is taken out of its hands.
+    async fn talk<S: Awaited + Send + 'static>(
         &self,
         stream: S,
         activity: &Activity,
+        patience: &mut Patience,
         service: Counted,
-    ) {
-        let connection = http1::Builder::new()
+    ) -> Option<(S, Counted)> {
+        let mut connection = http1::Builder::new()
             // hyper's own would begin with the end of the answer before, and make an idle connection a late one.
             .header_read_timeout(None)
             .max_buf_size(self.limits.header_kib as usize * HEAD_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
         tokio::select! {
-            () = self.watch(connection.as_mut(), activity) => {}
-            () = activity.overdue(seconds(self.limits.header_s)) => {}
+            () = self.watch(Pin::new(&mut connection), activity) => return None,
+            () = activity.overdue(seconds(self.limits.header_s)) => return None,
+            () = activity.rests(patience) => {}
         }
+        // Between two requests it is over at once, and nobody is told so.
+        Pin::new(&mut connection).graceful_shutdown();
+        match poll_fn(|cx| Poll::Ready(connection.poll_without_shutdown(cx))).await {
+            Poll::Ready(over) => over.ok()?,
+            // The body of a request that was answered early is still on its way.
+            Poll::Pending => {
+                self.watch(Pin::new(&mut connection), activity).await;
+                return None;
+            }
+        }
+        let parts = connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        if !parts.read_buf.is_empty() {
+            activity.head();
+            stream.put_back(&parts.read_buf);
+        }
+        Some((stream, parts.service))
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
@@ -249,6 +300,11 @@ async fn end<C: GracefulConnection>(mut connection: Pin<&mut C>, over: impl Futu
         _ = connection => {}
         () = over => {}
     }
+}
+
+/// Says goodbye, for so long at most.
+async fn farewell<S: Awaited>(stream: &mut S, patience: Duration) {
+    let _ = tokio::time::timeout(patience, stream.shutdown()).await;
 }
 
 fn seconds(seconds: u32) -> Duration {

@@ -9,6 +9,7 @@
 mod accept;
 mod activity;
 mod answers;
+mod awaited;
 mod ciphertext;
 mod connection;
 mod counted;

@@ -18,6 +18,7 @@ use tls::rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, WriteT
 use tls::rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use crate::awaited::Awaited;
 use crate::ciphertext::{self, Share};
 
 /// What is read at once, in bytes: as much as a record carries.
@@ -144,11 +145,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
     /// What was agreed on to be spoken.
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
         self.session.alpn_protocol()
-    }
-
-    /// Waits for the client's first word, and says whether it came.
-    pub(crate) async fn begins(&mut self) -> bool {
-        poll_fn(|cx| self.poll_plain(cx)).await.is_ok() && !self.plain.is_empty()
     }
 
     /// Until there is something to read, or there will be no more.
@@ -438,6 +434,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
         }
         ready!(self.poll_send(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Awaited for Secured<S> {
+    fn poll_word(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let came = ready!(self.poll_plain(cx)).is_ok();
+        Poll::Ready(came && !self.plain.is_empty())
+    }
+
+    fn put_back(&mut self, bytes: &[u8]) {
+        self.plain.splice(..self.read, bytes.iter().copied());
+        self.read = 0;
     }
 }
 

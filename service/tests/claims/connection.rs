@@ -21,6 +21,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::fixture::{HOST, config, router};
 
+/// After this a connection is held without any protocol's buffers.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// The service's end of a connection is being served; this is the client's end.
 struct Client {
     stream: DuplexStream,
@@ -163,6 +166,29 @@ async fn a_later_head_has_its_own_time_and_an_idle_connection_more() {
     client.stream.write_all(b"GET / HT").await.unwrap();
     let (said, took) = client.rest().await;
     assert_eq!((said.matches("HTTP/1.1 200 OK").count(), took.as_secs()), (1, u64::from(limits.header_s)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_that_came_early_is_kept_through_a_silence() {
+    let ask = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+    let (half, rest) = ask.split_at(20);
+    let mut client = Client::plain();
+    client.stream.write_all(format!("{ask}{half}").as_bytes()).await.unwrap();
+    tokio::time::sleep(SILENCE).await;
+    client.stream.write_all(rest.as_bytes()).await.unwrap();
+    let (said, _) = client.rest().await;
+    assert_eq!(said.matches("HTTP/1.1 200 OK").count(), 2, "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_closes_a_silent_http_1_1_connection_at_once() {
+    let mut client = Client::plain();
+    let ask = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
+    client.stream.write_all(ask.as_bytes()).await.unwrap();
+    tokio::time::sleep(SILENCE).await;
+    client.trigger.start();
+    let (said, took) = client.rest().await;
+    assert_eq!((said.matches("HTTP/1.1 200 OK").count(), took.as_secs()), (1, 0), "{said}");
 }
 
 #[tokio::test(start_paused = true)]
