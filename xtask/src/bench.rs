@@ -15,6 +15,7 @@ mod figures;
 mod h2load;
 mod net;
 mod site;
+mod stage;
 mod tls;
 
 /// Measure

@@ -10,23 +10,19 @@ use clap::Args;
 
 use crate::preflight::{self, Purpose};
 
-mod bridge;
 mod chart;
 mod history;
 mod instructions;
 mod latency;
 mod load;
 mod memory;
-mod namespace;
 mod rate;
 mod report;
-mod stage;
 mod starts;
-mod subject;
 mod work;
 
+use super::stage::{Built, Stage, namespace};
 use report::Report;
-use stage::{Built, Stage};
 use work::Work;
 
 /// Requests, handshakes, downloads, latency, memory and boots of the web machine, as ratios to Linux

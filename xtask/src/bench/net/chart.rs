@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Report, Row};
-use super::subject::Subject;
+use crate::bench::stage::subject::Subject;
 
 const ROW: f64 = 22.0;
 const LEFT: f64 = 190.0;

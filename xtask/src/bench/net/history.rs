@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Row};
-use super::subject::Subject;
+use crate::bench::stage::subject::Subject;
 
 /// A run that is worse by less than this is not.
 const TOLERANCE: f64 = 0.05;

@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use super::load;
 use super::report::Row;
-use super::stage::{Setting, Stage};
 use super::work::Work;
+use crate::bench::stage::{Setting, Stage};
 
 /// Counted guests are slow, but an instruction is an instruction.
 const SECONDS: u16 = 4;
@@ -20,7 +20,7 @@ pub(super) fn measure(stage: &Stage<'_>, works: &[Work]) -> Result<Vec<Row>> {
 }
 
 fn row(stage: &Stage<'_>, [web, yardstick]: &[Machine; 2], work: Work) -> Result<Row> {
-    use super::subject::Place;
+    use crate::bench::stage::subject::Place;
     let step = progress::start(work.title());
     let mut row = Row::new(work);
     for subject in work.subjects() {

@@ -8,9 +8,9 @@ use anyhow::Result;
 
 use super::load;
 use super::report::Row;
-use super::stage::Stage;
-use super::subject::Subject;
 use super::work::Work;
+use crate::bench::stage::Stage;
+use crate::bench::stage::subject::Subject;
 
 pub(super) fn measure(stage: &Stage<'_>, works: &[Work], repetitions: u16, seconds: u16) -> Result<Vec<Row>> {
     let _machines = stage.start_both(stage.usual())?;

@@ -10,9 +10,9 @@ use ::image::command;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::stage::Stage;
-use super::subject::Subject;
 use super::work::Load;
+use crate::bench::stage::Stage;
+use crate::bench::stage::subject::Subject;
 
 /// Makes wrk print its result as JSON.
 const SCRIPT: &str = include_str!("report.lua");

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 
 use super::load;
 use super::report::Row;
-use super::stage::{Setting, Stage};
-use super::subject::Subject;
 use super::work::{DOWNLOAD, Load, Work};
+use crate::bench::stage::subject::Subject;
+use crate::bench::stage::{Setting, Stage};
 
 /// Least and greatest memory that are tried, in MiB, and how fine.
 const LEAST_MIB: u32 = 12;

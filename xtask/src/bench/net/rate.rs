@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::load;
 use super::report::Row;
-use super::stage::{Setting, Stage};
 use super::work::Work;
+use crate::bench::stage::{Setting, Stage};
 
 /// A second of the same load before the first measurement: caches, buffers and connections to the database.
 const WARM_UP_S: u16 = 1;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::subject::Subject;
 use super::work::Work;
 use crate::bench::figures::Spread;
+use crate::bench::stage::subject::Subject;
 
 /// All works of one run.
 #[derive(Debug, Default, Serialize)]

@@ -3,8 +3,8 @@ use ::image::progress;
 use anyhow::Result;
 
 use super::report::Row;
-use super::stage::Stage;
 use super::work::Work;
+use crate::bench::stage::Stage;
 
 pub(super) fn measure(stage: &Stage<'_>, works: &[Work], repetitions: u16) -> Result<Vec<Row>> {
     works.iter().map(|work| row(stage, *work, repetitions)).collect()

@@ -2,9 +2,9 @@
 use anyhow::Result;
 
 use super::report::Row;
-use super::stage::Stage;
-use super::subject::Subject;
 use super::{instructions, latency, memory, rate, starts};
+use crate::bench::stage::Stage;
+use crate::bench::stage::subject::Subject;
 
 /// One kind of load: how much of it a server does, or what it costs.
 #[derive(Clone, Copy, Debug, PartialEq)]

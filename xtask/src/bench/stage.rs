@@ -15,11 +15,16 @@ use ::image::yardstick::{self, Yardstick};
 use ::image::{Layout, Stack, command, db, guest, kernel, layout, loader, toolchain, web as web_image};
 use anyhow::{Context, Result, ensure};
 
-use super::bridge::{Bridge, HOST, wire};
-use super::subject::{Place, Subject};
 use crate::lock;
 use crate::mysql::Mysql;
 use crate::site::{Places, Site, write_secret};
+
+mod bridge;
+pub(super) mod namespace;
+pub(super) mod subject;
+
+use bridge::{Bridge, HOST, wire};
+use subject::{Place, Subject};
 
 /// MySQL's own port.
 const MYSQL: u16 = 3306;

@@ -7,7 +7,7 @@ use std::process::{self, Command};
 use anyhow::{Context, Result};
 
 /// Runs the same command line with `--inside` in new user, network and mount namespaces, and ends as it ends.
-pub(super) fn enter() -> Result<()> {
+pub(in crate::bench) fn enter() -> Result<()> {
     let program = env::current_exe().context("this program does not know its own file")?;
     let mut unshare = Command::new("unshare");
     unshare.args(["--user", "--map-root-user", "--net", "--mount", "--"]).arg(program);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 /// A server under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Subject {
+pub(in crate::bench) enum Subject {
     /// The web machine.
     Web,
     /// The same service in the yardstick.
@@ -16,7 +16,7 @@ pub(super) enum Subject {
 
 /// A machine on the bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::bench) enum Place {
     /// The web machine.
     Web,
     /// The yardstick.
@@ -24,7 +24,7 @@ pub(super) enum Place {
 }
 
 impl Subject {
-    pub(super) fn place(self) -> Place {
+    pub(in crate::bench) fn place(self) -> Place {
         match self {
             Self::Web => Place::Web,
             Self::Linux | Self::Nginx => Place::Yardstick,
@@ -32,7 +32,7 @@ impl Subject {
     }
 
     /// `http://10.0.2.16:81`, for example.
-    pub(super) fn origin(self, scheme: &str) -> String {
+    pub(in crate::bench) fn origin(self, scheme: &str) -> String {
         let port = match (self, scheme) {
             (Self::Nginx, "http") => 81,
             (Self::Nginx, _) => 444,
@@ -44,9 +44,9 @@ impl Subject {
 }
 
 impl Place {
-    pub(super) const ALL: [Self; 2] = [Self::Web, Self::Yardstick];
+    pub(in crate::bench) const ALL: [Self; 2] = [Self::Web, Self::Yardstick];
 
-    pub(super) fn interface(self) -> &'static str {
+    pub(in crate::bench) fn interface(self) -> &'static str {
         match self {
             Self::Web => "web",
             Self::Yardstick => "yardstick",
@@ -54,14 +54,14 @@ impl Place {
     }
 
     /// Locally administered, in QEMU's own range.
-    pub(super) fn mac(self) -> &'static str {
+    pub(in crate::bench) fn mac(self) -> &'static str {
         match self {
             Self::Web => "52:54:00:00:02:0f",
             Self::Yardstick => "52:54:00:00:02:10",
         }
     }
 
-    pub(super) fn address(self) -> Ipv4Addr {
+    pub(in crate::bench) fn address(self) -> Ipv4Addr {
         match self {
             Self::Web => Ipv4Addr::new(10, 0, 2, 15),
             Self::Yardstick => Ipv4Addr::new(10, 0, 2, 16),
