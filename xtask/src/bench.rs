@@ -14,6 +14,7 @@ mod boot;
 mod figures;
 mod h2load;
 mod net;
+mod processor;
 mod site;
 mod stage;
 mod tls;
@@ -41,7 +42,11 @@ pub(crate) fn php() -> Result<PathBuf> {
 impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
         // What goes on within a namespace is the same benchmark: its outer part has the lock.
-        let is_inner = matches!(&self.what, What::Net(net) if net.is_inside());
+        let is_inner = match &self.what {
+            What::Net(net) => net.is_inside(),
+            What::Tls(handshakes) => handshakes.is_inside(),
+            What::Boot(_) | What::Site(_) => false,
+        };
         let _lock = (!is_inner).then(|| lock::bench(&Layout::here()?)).transpose()?;
         match &self.what {
             What::Boot(boots) => boots.run(),

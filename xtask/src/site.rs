@@ -87,6 +87,11 @@ impl Site {
         self.authority.certificate_path()
     }
 
+    /// What reads `/metrics`.
+    pub(crate) fn metrics_token(&self) -> &str {
+        &self.metrics_token
+    }
+
     /// Passwords of the database's users.
     pub(crate) fn passwords(&self) -> Passwords<'_> {
         Passwords { site: &self.password, operator: &self.operator_password }

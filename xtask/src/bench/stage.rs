@@ -18,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 use crate::lock;
 use crate::mysql::Mysql;
 use crate::site::{Places, Site, write_secret};
+use crate::visit::Visitor;
 
 mod bridge;
 pub(super) mod namespace;
@@ -33,8 +34,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
 /// What the front page shows at most.
 const POSTS: usize = 20;
 /// Room for twice the greatest crowd: at its default the service would ask some of a slow machine's crowd to go, as it
-/// does when somebody waits for a place.
-const LIMITS: &[u8] = b"\n[limits]\nconnections = 512\n";
+/// does when somebody waits for a place. And time for those who idle while a slow machine lets in the last of them.
+const LIMITS: &[u8] = b"\n[limits]\nconnections = 1024\nidle_s = 600\n";
 /// A disk's sector.
 const SECTOR_BYTES: u64 = 512;
 
@@ -111,6 +112,11 @@ impl<'a> Stage<'a> {
     /// The name that requests ask for.
     pub(super) fn host(&self) -> &str {
         self.host
+    }
+
+    /// The root that the servers' certificates are of, in PEM.
+    pub(super) fn root(&self) -> &str {
+        self.site.root()
     }
 
     /// A folder for small files.
@@ -210,10 +216,19 @@ impl<'a> Stage<'a> {
         })
     }
 
-    fn visitor(&self, subject: Subject) -> Result<crate::visit::Visitor> {
-        let port = if subject == Subject::Nginx { 444 } else { 443 };
-        let address = (subject.place().address(), port).into();
-        crate::visit::Visitor::at(self.host, address, self.site.root())
+    fn visitor(&self, subject: Subject) -> Result<Visitor> {
+        Visitor::at(self.host, subject.https(), self.site.root())
+    }
+
+    /// The memory that a machine could still give to programs, as its service says.
+    pub(super) fn available_kib(&self, place: Place) -> Result<u64> {
+        const KEY: &str = "machine_memory_bytes{state=\"available\"} ";
+        let service = if place == Place::Web { Subject::Web } else { Subject::Linux };
+        let figures = self.visitor(service)?.figures("/metrics", self.site.metrics_token())?;
+        let value = figures.lines().find_map(|line| line.strip_prefix(KEY));
+        let bytes: u64 =
+            value.context("the service does not say how much memory there is")?.trim().parse()?;
+        Ok(bytes / 1024)
     }
 
     /// As many posts as the front page shows, unless they are there. A service has made the table by then.

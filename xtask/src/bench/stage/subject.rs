@@ -1,6 +1,6 @@
 //! Who is measured: the web machine, the same service on Linux, and nginx on Linux.
 use serde::Serialize;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// A server under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,13 +33,18 @@ impl Subject {
 
     /// `http://10.0.2.16:81`, for example.
     pub(in crate::bench) fn origin(self, scheme: &str) -> String {
-        let port = match (self, scheme) {
-            (Self::Nginx, "http") => 81,
-            (Self::Nginx, _) => 444,
-            (_, "http") => 80,
-            _ => 443,
+        let address = match (self, scheme) {
+            (_, "https") => self.https(),
+            (Self::Nginx, _) => (self.place().address(), 81).into(),
+            _ => (self.place().address(), 80).into(),
         };
-        format!("{scheme}://{}:{port}", self.place().address())
+        format!("{scheme}://{address}")
+    }
+
+    /// Where it is spoken to over TLS.
+    pub(in crate::bench) fn https(self) -> SocketAddr {
+        let port = if self == Self::Nginx { 444 } else { 443 };
+        (self.place().address(), port).into()
     }
 }
 

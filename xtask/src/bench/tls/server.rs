@@ -1,5 +1,6 @@
 //! The two servers as processes of this host, pinned to one core, each with the same certificate.
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub(super) fn lay_out(folder: &Path) -> Result<Names> {
 /// A running server. It ends with its handle.
 pub(super) struct Server {
     child: Child,
-    pub(super) port: u16,
+    port: u16,
 }
 
 impl Server {
@@ -97,15 +98,12 @@ impl Server {
         Ok(server)
     }
 
-    /// User and system time since its start.
-    pub(super) fn processor_time(&self) -> Result<Duration> {
-        let stat = self.read("stat")?;
-        // proc(5): the program's name, in brackets, may hold anything; utime and stime are fields 14 and 15.
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-        let ticks: u64 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
-        // USER_HZ is 100 on every architecture that Linux's user space knows (sysconf(3), _SC_CLK_TCK).
-        Ok(Duration::from_millis(ticks * 10))
+    pub(super) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     pub(super) fn resident_kib(&self) -> Result<u64> {
