@@ -18,6 +18,7 @@ mod processor;
 mod site;
 mod stage;
 mod tls;
+mod wrk;
 
 /// Measure
 #[derive(Debug, Args)]

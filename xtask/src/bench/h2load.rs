@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 pub(super) const CPU: &str = "1";
 /// The lowest priority (setpriority(2)).
 const LAST: i32 = 19;
-const CONNECTIONS: u32 = 16;
+pub(super) const CONNECTIONS: u16 = 16;
 /// Requests at once in one HTTP/2 connection.
 const STREAMS: u32 = 8;
 

@@ -12,8 +12,8 @@ use ::image::debian::Policy;
 use ::image::machine::{Machine, Pace, Spec, WebBoot, WebPorts, web};
 use ::image::wait::Status;
 use ::image::yardstick::{self, Yardstick};
-use ::image::{Layout, Stack, command, db, guest, kernel, layout, loader, toolchain, web as web_image};
-use anyhow::{Context, Result, ensure};
+use ::image::{Layout, Stack, command, db, guest, kernel, loader, toolchain, web as web_image};
+use anyhow::{Context, Result};
 
 use crate::lock;
 use crate::mysql::Mysql;
@@ -261,13 +261,5 @@ impl<'a> Stage<'a> {
             }
             Ok(Status::Pending(String::from_utf8_lossy(&output.stderr).into_owned()))
         })
-    }
-
-    /// Writes a small file and returns its path.
-    pub(super) fn file(&self, name: &str, content: &str) -> Result<PathBuf> {
-        let path = self.folder.join(name);
-        ensure!(!name.contains('/'), "{name} is no file's name");
-        layout::replace_with(&path, content.as_bytes())?;
-        Ok(path)
     }
 }

@@ -8,49 +8,17 @@ use std::time::Duration;
 
 use ::image::command;
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 
 use super::work::Load;
 use crate::bench::stage::Stage;
 use crate::bench::stage::subject::Subject;
+use crate::bench::wrk;
 
-/// Makes wrk print its result as JSON.
-const SCRIPT: &str = include_str!("report.lua");
-/// How long wrk waits for an answer: longer than for the slowest of a crowd's downloads.
-const PATIENCE: &str = "90s";
 /// Fewer answers than this make no percentile.
 const SAMPLES_MIN: usize = 200;
-/// Of a thousand answers, so many may fail: a connection that is closed as the run ends counts as failed.
-const FAILED_PER_THOUSAND: u64 = 5;
-
-/// What wrk saw.
-#[derive(Debug, Deserialize)]
-struct Seen {
-    answers: u64,
-    microseconds: u64,
-    failed: Failed,
-}
-
-/// How requests failed.
-#[derive(Debug, Deserialize)]
-struct Failed {
-    connect: u64,
-    read: u64,
-    write: u64,
-    status: u64,
-    timeout: u64,
-}
-
-impl Failed {
-    fn sum(&self) -> u64 {
-        self.connect + self.read + self.write + self.status + self.timeout
-    }
-}
-
 /// How many requests were answered, each second.
 pub(super) fn rate(stage: &Stage<'_>, subject: Subject, load: Load, seconds: u16) -> Result<f64> {
-    let seen = run(stage, subject, load, seconds)?;
-    Ok(seen.answers as f64 * 1e6 / seen.microseconds as f64)
+    Ok(run(stage, subject, load, seconds)?.rate())
 }
 
 /// How many requests were answered.
@@ -72,29 +40,11 @@ fn downloads_s(load: Load) -> u16 {
     if load.is_download() { load.connections / EACH_SECOND } else { 0 }
 }
 
-fn run(stage: &Stage<'_>, subject: Subject, load: Load, seconds: u16) -> Result<Seen> {
+fn run(stage: &Stage<'_>, subject: Subject, load: Load, seconds: u16) -> Result<wrk::Seen> {
     let seconds = seconds + handshakes_s(load) + downloads_s(load);
-    let script = stage.file("report.lua", SCRIPT)?;
-    let mut wrk = Command::new("wrk");
-    wrk.args(["--threads", "1", "--connections", &load.connections.to_string()]);
-    wrk.args(["--duration", &format!("{seconds}s"), "--timeout", PATIENCE, "--script"]).arg(script);
-    wrk.args(["--header", &format!("Host: {}", stage.host())]);
-    if load.is_new {
-        wrk.args(["--header", "Connection: close"]);
-    }
-    wrk.arg(format!("{}{}", subject.origin(load.scheme), load.path));
-    let output = command::output(&mut wrk)?;
-    let text = String::from_utf8_lossy(&output);
-    let json = text.lines().rfind(|line| line.starts_with('{')).context("wrk printed no result")?;
-    let seen: Seen = serde_json::from_str(json).with_context(|| format!("wrk printed {json}"))?;
-    ensure!(
-        seen.answers > 0 && seen.failed.sum() * 1000 <= seen.answers * FAILED_PER_THOUSAND,
-        "{subject:?}: {} answers, {:?} ({})",
-        seen.answers,
-        seen.failed,
-        command::line(&wrk)
-    );
-    Ok(seen)
+    let url = format!("{}{}", subject.origin(load.scheme), load.path);
+    let Load { connections, is_new, .. } = load;
+    wrk::Load { url: &url, host: stage.host(), connections, is_new, seconds, cpu: None }.run()
 }
 
 /// The time in which 99 of 100 requests were answered that came at `rate` in a second, in microseconds.

@@ -1,4 +1,4 @@
--- Makes wrk print one line of JSON at its end: what `load.rs` reads.
+-- Makes wrk print one line of JSON at its end: what `wrk.rs` reads.
 done = function(summary, latency, requests)
    local errors = summary.errors
    io.write(string.format(
