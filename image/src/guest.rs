@@ -119,6 +119,8 @@ fn compile(
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(layout, toolchain).join("\u{1f}"));
     cargo.env("CARGO_TARGET_X86_64_UNKNOWN_HERMIT_LINKER", toolchain.tool("ld.lld"));
     cargo.arg("--").arg(format!("-Clink-arg={}", linked_kernel(workspace, kernel)?));
+    // A program's relocations stay in its memory; packed, they are a hundredth (`image/boot/src/relr.rs`).
+    cargo.arg("-Clink-arg=--pack-dyn-relocs=relr");
     command::run(&mut cargo)?;
     Ok(target.join(TARGET).join(optimisation.profile()).join(purpose.package()))
 }

@@ -4,7 +4,7 @@
 //! Invariant: an accepted program's segments lie within the file and within [`Program::image_bytes`].
 
 use goblin::elf64::header::{ELFCLASS64, ELFDATA2LSB, ELFMAG, ET_DYN, Header, SIZEOF_EHDR};
-use goblin::elf64::program_header::{PF_W, PF_X, PT_LOAD, ProgramHeader};
+use goblin::elf64::program_header::{PF_W, PF_X, PT_DYNAMIC, PT_LOAD, ProgramHeader};
 
 use crate::{Range, Refusal};
 
@@ -14,6 +14,7 @@ pub const IMAGE_LIMIT_BYTES: u64 = 64 << 20;
 /// A checked program.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
+    file: &'a [u8],
     headers: &'a [ProgramHeader],
     /// What it takes in memory, from its first byte to its last.
     pub image_bytes: u64,
@@ -49,7 +50,30 @@ impl<'a> Program<'a> {
         }
         let headers = headers(file, header).ok_or(Refusal::ApplicationUnfit("has no program headers"))?;
         let image_bytes = image_bytes(file, headers).ok_or(Refusal::ApplicationUnfit("has bad segments"))?;
-        Ok(Self { headers, image_bytes })
+        Ok(Self { file, headers, image_bytes })
+    }
+
+    /// What the file has for `bytes` of memory from `place` on, in distances from the program's beginning; `None` where it has
+    /// nothing for them.
+    pub fn content(&self, place: u64, bytes: u64) -> Option<&'a [u8]> {
+        let end = place.checked_add(bytes)?;
+        let holds =
+            |header: &&ProgramHeader| place >= header.p_vaddr && end <= header.p_vaddr + header.p_filesz;
+        let header = loaded(self.headers).find(holds)?;
+        let first = usize::try_from(place - header.p_vaddr + header.p_offset).ok()?;
+        self.file.get(first..)?.get(..usize::try_from(bytes).ok()?)
+    }
+
+    /// What the dynamic section says of this.
+    pub fn dynamic(&self, tag: u64) -> Option<u64> {
+        let section = self.headers.iter().find(|header| header.p_type == PT_DYNAMIC)?;
+        let entries = self.content(section.p_vaddr, section.p_filesz)?.as_chunks::<16>().0;
+        let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
+        entries
+            .iter()
+            .map(|entry| (word(&entry[..8]), word(&entry[8..])))
+            .find(|(found, _)| *found == tag)
+            .map(|(_, value)| value)
     }
 
     /// The segments, as ranges of memory once the program lies at `start`.
@@ -88,25 +112,38 @@ fn image_bytes(file: &[u8], headers: &[ProgramHeader]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const HEADERS: usize = 2;
+    const HEADERS: usize = 3;
 
-    /// A file of 1 KiB, aligned as files are in memory: two segments, code at 0 and data at 0x2000.
+    /// A file of 1 KiB, aligned as files are in memory: two segments, code at 0 and data at 0x2000, and a dynamic section
+    /// of 64 bytes at 768.
     #[repr(C, align(4096))]
-    struct File([u8; 1024]);
+    pub(crate) struct File(pub(crate) [u8; 1024]);
 
-    fn file() -> File {
+    pub(crate) fn put(file: &mut File, place: usize, bytes: &[u8]) {
+        file.0[place..place + bytes.len()].copy_from_slice(bytes);
+    }
+
+    pub(crate) fn file() -> File {
         let mut file = File([0; 1024]);
-        let mut put = |place: usize, bytes: &[u8]| file.0[place..place + bytes.len()].copy_from_slice(bytes);
-        put(0, b"\x7fELF\x02\x01\x01");
-        put(16, &[3, 0, 62, 0]);
-        put(32, &64u64.to_le_bytes());
-        put(52, &[64, 0, 56, 0, HEADERS as u8]);
-        for (place, flags, words) in [(64, 5, [0, 0, 0, 1024, 1024]), (120, 6, [0, 0x2000, 0, 16, 0x1001])] {
-            put(place, &[1, 0, 0, 0, flags]);
-            words.iter().enumerate().for_each(|(n, word)| put(place + 8 + 8 * n, &u64::to_le_bytes(*word)));
+        put(&mut file, 0, b"\x7fELF\x02\x01\x01");
+        put(&mut file, 16, &[3, 0, 62, 0]);
+        put(&mut file, 32, &64u64.to_le_bytes());
+        put(&mut file, 52, &[64, 0, 56, 0, HEADERS as u8]);
+        let headers = [
+            (1, 5, [0, 0, 0, 1024, 1024]),
+            (1, 6, [0, 0x2000, 0, 16, 0x1001]),
+            (2, 4, [768, 768, 0, 64, 64]),
+        ];
+        for (n, (kind, flags, words)) in headers.into_iter().enumerate() {
+            let place = 64 + 56 * n;
+            put(&mut file, place, &[kind, 0, 0, 0, flags]);
+            words
+                .iter()
+                .enumerate()
+                .for_each(|(n, word)| put(&mut file, place + 8 + 8 * n, &u64::to_le_bytes(*word)));
         }
         file
     }

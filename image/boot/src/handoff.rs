@@ -16,7 +16,7 @@ use crate::elf::{Access, Program};
 use crate::paging::{Table, Tables};
 use crate::place::Place;
 use crate::plan::{self, Plan};
-use crate::{Range, Ranges, Refusal, serial, tree};
+use crate::{Range, Ranges, Refusal, relr, serial, tree};
 
 /// `KERNEL_STACK_SIZE` of hermit-kernel 0.11: the kernel goes on running on the stack that it is started with.
 const STACK_BYTES: usize = 0x8000;
@@ -91,6 +91,7 @@ impl Machine {
             slice::from_raw_parts_mut(plan.image.start as *mut MaybeUninit<u8>, program.image_bytes as usize)
         };
         let loaded = object.load_kernel(memory, plan.image.start);
+        relr::apply(&program, memory, plan.image.start)?;
         protect(&mut tables, &program, plan.image.start)?;
         let info = boot_info(loaded.load_info, &plan, tree.leak());
         // Safety: the kernel is loaded, its tables are complete.

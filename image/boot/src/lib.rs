@@ -19,6 +19,7 @@ pub mod plan;
 pub mod port;
 pub mod ranges;
 pub mod refusal;
+pub mod relr;
 pub mod serial;
 pub mod texts;
 pub mod tree;
