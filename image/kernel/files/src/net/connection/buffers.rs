@@ -56,8 +56,8 @@ impl Connection {
     }
 
     /// How dispensable it is when memory is short: those that nobody holds first, then those whose peer owes an
-    /// acknowledgement, then the idle, last those that rest; among them the longest silent. `None` for those that we began or that have nothing
-    /// to give, and for those that were heard of late, unless there is `no_other` way.
+    /// acknowledgement, then the idle; among them the longest silent. `None` for those that we began or that have nothing
+    /// to give, and for those that were heard of late or rest, unless there is `no_other` way.
     pub(in crate::net) fn dispensability(&self, now: u64, no_other: bool) -> Option<(u8, u64)> {
         // One that answers our probes and takes nothing is as good as silent.
         let silence = now.saturating_sub(self.heard.min(self.took));
@@ -67,7 +67,8 @@ impl Connection {
             _ if self.is_ours || self.cost() == RECORD_BYTES && !self.rests() => None,
             // Who waits for us is not silent.
             _ if (silence < SPARED_US || self.is_held) && !no_other => None,
-            _ if self.rests() => Some((0, silence)),
+            // It would give but its record, and what the service has for it, and that not at once.
+            _ if self.rests() => no_other.then_some((0, silence)),
             _ => Some((1 + u8::from(self.socket_ref().send_queue() > 0), silence)),
         }
     }
