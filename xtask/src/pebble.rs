@@ -1,8 +1,9 @@
-//! Pebble: a real certificate authority for tests and benchmarks, with a name server for which every name is this host.
+//! Pebble: a real certificate authority for tests and benchmarks, with a name server for which every name is one machine.
 //!
 //! Its Debian package is unpacked below `target`, not installed: the releases that hosts run have older ones, which know
 //! neither renewal information nor profiles. Invariant: what was started ends with its handle.
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -20,6 +21,8 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Pebble {
     process: Process,
     management: u16,
+    /// What it was asked, and when, in seconds of UTC.
+    pub(crate) log: std::path::PathBuf,
     folder: std::path::PathBuf,
     /// Of its directory.
     pub(crate) directory: String,
@@ -27,9 +30,11 @@ pub(crate) struct Pebble {
     pub(crate) roots: String,
 }
 
-/// Where and how it looks for a name's answers.
+/// Where it is, and where and how it looks for a name's answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Looks<'a> {
+    /// Its own address, as sites see it.
+    pub(crate) at: Ipv4Addr,
     pub(crate) name_server: &'a str,
     /// The port for tls-alpn-01.
     pub(crate) https: u16,
@@ -37,7 +42,7 @@ pub(crate) struct Looks<'a> {
     pub(crate) lifetime_s: Option<u32>,
 }
 
-/// A name server for which every name is this host.
+/// A name server for which every name is one machine.
 pub(crate) struct Names {
     _process: Process,
     pub(crate) address: String,
@@ -53,19 +58,14 @@ impl Drop for Process {
 }
 
 impl Names {
-    pub(crate) fn start(folder: &Path) -> Result<Self> {
+    /// Starts one that leads to `site`.
+    pub(crate) fn start(folder: &Path, site: Ipv4Addr) -> Result<Self> {
         let (dns, management) = (free_port()?, free_port()?);
         let mut server = program("pebble-challtestsrv")?;
         server.arg(format!("-dnsserver=127.0.0.1:{dns}")).arg(format!("-management=127.0.0.1:{management}"));
-        server.args([
-            "-defaultIPv4=127.0.0.1",
-            "-defaultIPv6=",
-            "-doh=",
-            "-http01=",
-            "-https01=",
-            "-tlsalpn01=",
-        ]);
-        let process = start(server, &folder.join("names.log"), management)?;
+        server.arg(format!("-defaultIPv4={site}"));
+        server.args(["-defaultIPv6=", "-doh=", "-http01=", "-https01=", "-tlsalpn01="]);
+        let process = start(server, &folder.join("names.log"), (Ipv4Addr::LOCALHOST, management).into())?;
         Ok(Self { _process: process, address: format!("127.0.0.1:{dns}") })
     }
 }
@@ -74,13 +74,13 @@ impl Pebble {
     /// Starts one whose files are in `folder`.
     pub(crate) fn start(folder: &Path, looks: Looks<'_>) -> Result<Self> {
         let root = Authority::open(&folder.join("ca"))?;
-        let issued = root.issue(&["localhost", "127.0.0.1"], 1)?;
+        let issued = root.issue(&["localhost", &looks.at.to_string()], 1)?;
         let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
         fs::write(&chain, issued.certificate_chain)?;
         fs::write(&key, issued.private_key)?;
         let (port, management) = (free_port()?, free_port()?);
         let mut config = serde_json::json!({
-            "listenAddress": format!("127.0.0.1:{port}"),
+            "listenAddress": format!("{}:{port}", looks.at),
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": chain, "privateKey": key, "httpPort": 1, "tlsPort": looks.https,
             "externalAccountBindingRequired": false,
@@ -93,12 +93,14 @@ impl Pebble {
         fs::write(&path, serde_json::json!({ "pebble": config }).to_string())?;
         let mut pebble = program("pebble")?;
         pebble.arg(format!("-config={}", path.display())).arg(format!("-dnsserver={}", looks.name_server));
-        pebble.arg("-strict").env("PEBBLE_VA_NOSLEEP", "1");
+        pebble.arg("-strict").env("PEBBLE_VA_NOSLEEP", "1").env("TZ", "UTC");
+        let log = folder.join("pebble.log");
         Ok(Self {
-            process: start(pebble, &folder.join("pebble.log"), port)?,
+            process: start(pebble, &log, (looks.at, port).into())?,
+            log,
             management,
             folder: folder.to_owned(),
-            directory: format!("https://localhost:{port}/dir"),
+            directory: format!("https://{}:{port}/dir", looks.at),
             roots: root.certificate_pem().to_owned(),
         })
     }
@@ -141,13 +143,13 @@ fn program(name: &str) -> Result<Command> {
 }
 
 /// Starts a program and waits until it listens.
-fn start(mut program: Command, log: &Path, port: u16) -> Result<Process> {
+fn start(mut program: Command, log: &Path, address: SocketAddr) -> Result<Process> {
     let name = program.get_program().to_string_lossy().into_owned();
     let output = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
     program.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let process = Process(program.spawn().with_context(|| format!("cannot start {name}"))?);
     wait_until(START_DEADLINE, &name, || {
-        Ok(match std::net::TcpStream::connect(("127.0.0.1", port)) {
+        Ok(match TcpStream::connect(address) {
             Ok(_) => Status::Reached(()),
             Err(error) => Status::Pending(format!("{error}; see {}", log.display())),
         })

@@ -17,14 +17,17 @@ use anyhow::{Context, Result};
 
 use crate::lock;
 use crate::mysql::Mysql;
+use crate::pebble::Pebble;
 use crate::site::{Places, Site, write_secret};
 use crate::visit::Visitor;
+
+pub(super) use bridge::HOST;
 
 mod bridge;
 pub(super) mod namespace;
 pub(super) mod subject;
 
-use bridge::{Bridge, HOST, wire};
+use bridge::{Bridge, wire};
 use subject::{Place, Subject};
 
 /// MySQL's own port.
@@ -81,7 +84,7 @@ pub(super) struct Stage<'a> {
     built: Built,
     folder: PathBuf,
     memory_mib: u32,
-    _mysql: Mysql,
+    mysql: Mysql,
     _bridge: Bridge,
 }
 
@@ -97,16 +100,7 @@ impl<'a> Stage<'a> {
         let bridge = Bridge::build(&built.busybox, &folder)?;
         let site = Site::open(layout, stack)?;
         let mysql = Mysql::start_at(layout, Policy::Resolve, &site, &folder, (HOST, MYSQL))?;
-        Ok(Self {
-            layout,
-            site,
-            host: &stack.host,
-            built,
-            folder,
-            memory_mib,
-            _mysql: mysql,
-            _bridge: bridge,
-        })
+        Ok(Self { layout, site, host: &stack.host, built, folder, memory_mib, mysql, _bridge: bridge })
     }
 
     /// The name that requests ask for.
@@ -117,6 +111,11 @@ impl<'a> Stage<'a> {
     /// The root that the servers' certificates are of, in PEM.
     pub(super) fn root(&self) -> &str {
         self.site.root()
+    }
+
+    /// The database's process.
+    pub(super) fn mysql_id(&self) -> u32 {
+        self.mysql.id()
     }
 
     /// A folder for small files.
@@ -154,7 +153,7 @@ impl<'a> Stage<'a> {
         let network = wire(place, setting.delay_ms * 1000 / 2);
         let folder = self.folder.join(place.interface());
         let mut spec = match place {
-            Place::Web => self.web(&folder, setting)?,
+            Place::Web => self.web(&folder, setting, &self.config()?)?,
             Place::Yardstick => {
                 let settings = self.settings()?;
                 self.built.yardstick.machine(&folder, setting.memory_mib, &settings, network.clone())
@@ -172,13 +171,26 @@ impl<'a> Stage<'a> {
         Ok(config)
     }
 
-    fn web(&self, folder: &std::path::Path, setting: Setting) -> Result<Spec> {
-        let config = self.config()?;
+    /// A web machine with a certificate of this authority's, which must be where machines see this host.
+    pub(super) fn start_certified(&self, pebble: &Pebble) -> Result<Machine> {
+        let config = toml::to_string(&pebble.certifies(&self.config()?)?)?;
+        let mut spec = self.web(&self.folder.join("certified"), self.usual(), config.as_bytes())?;
+        spec.network = wire(Place::Web, 0);
+        let mut machine = Machine::start(&spec)?;
+        await_first(
+            &mut machine,
+            Subject::Web,
+            &Visitor::at(self.host, Subject::Web.https(), &pebble.root()?)?,
+        )?;
+        Ok(machine)
+    }
+
+    fn web(&self, folder: &std::path::Path, setting: Setting, config: &[u8]) -> Result<Spec> {
         let boot = WebBoot::Direct {
             loader: self.built.loader.clone(),
             application: self.built.application.clone(),
             arguments: web_image::ARGUMENTS.to_owned(),
-            config: web_image::sealed_config(&config)?,
+            config: web_image::sealed_config(config)?,
         };
         Ok(web(folder, setting.memory_mib, boot, WebPorts { http: 0, https: 0 }))
     }
@@ -205,15 +217,7 @@ impl<'a> Stage<'a> {
 
     /// Waits for the first answer over TLS.
     pub(super) fn await_answer(&self, machine: &mut Machine, subject: Subject) -> Result<()> {
-        let visitor = self.visitor(subject)?;
-        let started = Instant::now();
-        machine.wait_for(ANSWER_DEADLINE, &format!("an answer of {subject:?}"), |_| {
-            Ok(match visitor.get("/robots.txt", started.elapsed()) {
-                Ok(200) => Status::Reached(()),
-                Ok(status) => Status::Pending(format!("answer {status}")),
-                Err(error) => Status::Pending(format!("{error:#}")),
-            })
-        })
+        await_first(machine, subject, &self.visitor(subject)?)
     }
 
     fn visitor(&self, subject: Subject) -> Result<Visitor> {
@@ -262,4 +266,15 @@ impl<'a> Stage<'a> {
             Ok(Status::Pending(String::from_utf8_lossy(&output.stderr).into_owned()))
         })
     }
+}
+
+fn await_first(machine: &mut Machine, subject: Subject, visitor: &Visitor) -> Result<()> {
+    let started = Instant::now();
+    machine.wait_for(ANSWER_DEADLINE, &format!("an answer of {subject:?}"), |_| {
+        Ok(match visitor.get("/robots.txt", started.elapsed()) {
+            Ok(200) => Status::Reached(()),
+            Ok(status) => Status::Pending(format!("answer {status}")),
+            Err(error) => Status::Pending(format!("{error:#}")),
+        })
+    })
 }

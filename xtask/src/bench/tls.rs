@@ -61,7 +61,7 @@ enum Part {
     Host,
     /// Answers during renewals, on this host
     Renewals,
-    /// Machines
+    /// The same of machines
     Guest,
 }
 
@@ -132,7 +132,9 @@ impl Handshakes {
             idle: self.idle,
         };
         let stage = stage::Stage::set(layout, stack, MEMORY_MIB)?;
-        tell(layout, "tls-guest", &guest::report(&stage, &extent)?)
+        let mut report = guest::report(&stage, &extent)?;
+        report.rows.push(self.slowest(&renewal::Stage::in_guest(&stage)?)?);
+        tell(layout, "tls-guest", &report)
     }
 
     fn on_host(&self, layout: &Layout, stack: &Stack) -> Result<Report> {
@@ -161,13 +163,16 @@ impl Handshakes {
 
     /// Beside answers in between, in the place of nginx's.
     fn renewals(&self, layout: &Layout, stack: &Stack) -> Result<Report> {
-        let stage = renewal::Stage::new(layout, stack, self.packages)?;
+        let rows = vec![self.slowest(&renewal::Stage::on_host(layout, stack, self.packages)?)?];
+        Ok(Report { repetitions: self.repetitions, place: "on this host", rows })
+    }
+
+    fn slowest(&self, stage: &renewal::Stage) -> Result<Row> {
         let seen = (1..=self.repetitions).map(|round| stage.measure(round)).collect::<Result<Vec<_>>>()?;
         let renewing: Vec<f64> = seen.iter().map(|seen| seen.renewing).collect();
         let quiet: Vec<f64> = seen.iter().map(|seen| seen.quiet).collect();
         let row = Row::of("p99 in ms, renewing beside quiet", &renewing, &quiet, "at most 1.1");
-        let rows = vec![row.context("nothing was measured")?];
-        Ok(Report { repetitions: self.repetitions, place: "on this host", rows })
+        row.context("nothing was measured")
     }
 
     fn idle_kib(&self, server: &Server, visitor: &Visitor) -> Result<f64> {

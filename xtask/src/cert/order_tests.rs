@@ -1,5 +1,6 @@
 //! dns-01 with a real authority (Pebble, strict) that asks a real name server.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::pebble::{Looks, Pebble};
 
 /// An authority that asks this name server for texts.
 fn pebble(folder: &Path, name_server: &str) -> Pebble {
-    Pebble::start(folder, Looks { name_server, https: 1, lifetime_s: None }).unwrap()
+    Pebble::start(folder, Looks { at: Ipv4Addr::LOCALHOST, name_server, https: 1, lifetime_s: None }).unwrap()
 }
 
 #[test]

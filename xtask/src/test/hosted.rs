@@ -3,6 +3,7 @@
 //!
 //! Invariant: it ends with the suites, and knows only accounts that they make.
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -49,8 +50,9 @@ pub(super) fn judge(
     let port = free_port()?;
     let _mysql = Mysql::start(layout, policy, site, folder, port)?;
     let (root, https) = (folder.join("authority/root.pem"), free_port()?);
-    let names = Names::start(folder)?;
-    let looks = Looks { name_server: &names.address, https, lifetime_s: Some(LIFETIME_S) };
+    let names = Names::start(folder, Ipv4Addr::LOCALHOST)?;
+    let looks =
+        Looks { at: Ipv4Addr::LOCALHOST, name_server: &names.address, https, lifetime_s: Some(LIFETIME_S) };
     fs::create_dir_all(folder.join("authority/ca"))?;
     let pebble = Pebble::start(&folder.join("authority"), looks)?;
     fs::write(&root, pebble.root()?)?;

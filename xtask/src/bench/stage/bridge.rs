@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use super::subject::Place;
 
 /// This host, under the address for which the database's certificate is issued.
-pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+pub(in crate::bench) const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 /// The bridge and its DHCP server.
 pub(super) struct Bridge(Child);

@@ -1,19 +1,21 @@
-//! Answers while the certificate is renewed beside answers in between: the service on a core, everything else on another.
+//! Answers while the certificate is renewed beside answers in between: the server on a core, everything else on another.
 //!
-//! A real authority (Pebble) writes certificates of seconds, so the service renews all the time. When it does is what its
-//! own log says. Invariant: the load is the same in both, for it is one load.
+//! A real authority (Pebble) writes certificates of seconds, so the server renews all the time. When it does is what the
+//! authority's log says, in whole seconds of this host's clock. Invariant: the load is the same in both, for it is one load.
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 
-use ::image::machine::free_port;
+use ::image::machine::{Machine, free_port};
 use ::image::{Layout, Stack, progress};
 use anyhow::{Context, Result, ensure};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::PrimitiveDateTime;
+use time::macros::format_description;
 
 use crate::bench::h2load::{self, Answer, Load, Protocol, p99_ms};
+use crate::bench::stage::subject::Place;
+use crate::bench::stage::{self as bench, HOST};
 use crate::build::Packages;
 use crate::endpoint::Endpoint;
 use crate::hosted::{self, Hosted, Profile};
@@ -30,19 +32,22 @@ const PATH: &str = "/robots.txt";
 const LIFETIME_S: u32 = 15;
 /// Several renewals.
 const SECONDS: u32 = 45;
-/// From the attempt's first request of the authority to the order, which the log tells; more than it takes.
-const BEFORE_ORDER_US: f64 = 1e6;
 /// Fewer answers make no percentile.
 const ANSWERS_MIN: usize = 1000;
 
 /// What is measured, and what must live meanwhile.
 pub(super) struct Stage {
     endpoint: Endpoint,
-    log: std::path::PathBuf,
-    _service: Hosted,
-    _pebble: Pebble,
+    pebble: Pebble,
     _names: Names,
-    _mysql: Mysql,
+    _server: Server,
+}
+
+/// What is asked, and what it needs.
+#[expect(dead_code, reason = "they must live")]
+enum Server {
+    Host(Hosted, Mysql),
+    Guest(Machine),
 }
 
 /// The slowest of a hundred answers, in milliseconds.
@@ -52,7 +57,8 @@ pub(super) struct Slowest {
 }
 
 impl Stage {
-    pub(super) fn new(layout: &Layout, stack: &Stack, packages: Packages) -> Result<Self> {
+    /// The service as a process of this host.
+    pub(super) fn on_host(layout: &Layout, stack: &Stack, packages: Packages) -> Result<Self> {
         ensure!(
             hosted::build(layout, Profile::Machine(stack.web.optimisation))?,
             "the service does not compile"
@@ -63,14 +69,12 @@ impl Stage {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        fs::create_dir_all(folder.join("ca"))?;
+        fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let mysql = Mysql::start(layout, packages.policy(), &site, &folder, port)?;
         let endpoint = Endpoint::on_loopback(&stack.host, free_port()?, free_port()?, &site.root_path());
-        let names = Names::start(&folder)?;
         let https = endpoint.https_port()?;
-        let looks = Looks { name_server: &names.address, https, lifetime_s: Some(LIFETIME_S) };
-        let pebble = Pebble::start(&folder.join("ca"), looks)?;
+        let (names, pebble) = authority(&folder, [Ipv4Addr::LOCALHOST; 2], https)?;
         let places = Places {
             http: &endpoint.http,
             https: &endpoint.https,
@@ -80,21 +84,34 @@ impl Stage {
         };
         let config = folder.join("config.toml");
         write_secret(&config, toml::to_string(&pebble.certifies(&site.config(&places)?)?)?.as_bytes())?;
-        let log = folder.join("service.log");
-        let mut service = Hosted::start(
-            layout,
-            Profile::Machine(stack.web.optimisation),
-            &config,
-            Stdio::from(File::create(&log)?),
-        )?;
+        let log = File::create(folder.join("service.log"))?;
+        let mut service =
+            Hosted::start(layout, Profile::Machine(stack.web.optimisation), &config, Stdio::from(log))?;
         service.await_ready(&Visitor::new(&stack.host, https, &pebble.root()?)?)?;
-        h2load::pin(service.id(), CPU)?;
-        h2load::pin(mysql.id(), h2load::CPU)?;
-        // Else what they do for a renewal delays the load itself.
-        for helper in [mysql.id(), pebble.id()] {
+        let [server, others] = [service.id(), mysql.id()];
+        Self { endpoint, pebble, _names: names, _server: Server::Host(service, mysql) }.apart(server, others)
+    }
+
+    /// A web machine.
+    pub(super) fn in_guest(stage: &bench::Stage<'_>) -> Result<Self> {
+        let (names, pebble) = authority(stage.folder(), [HOST, Place::Web.address()], 443)?;
+        let machine = stage.start_certified(&pebble)?;
+        let root = stage.folder().join("root.pem");
+        fs::write(&root, pebble.root()?)?;
+        let endpoint = Endpoint::at(stage.host(), Place::Web.address().into(), &root);
+        let server = machine.process_id();
+        Self { endpoint, pebble, _names: names, _server: Server::Guest(machine) }
+            .apart(server, stage.mysql_id())
+    }
+
+    /// The server on its core, the others on another and behind the load: else what they do for a renewal delays that.
+    fn apart(self, server: u32, mysql: u32) -> Result<Self> {
+        h2load::pin(server, CPU)?;
+        for helper in [mysql, self.pebble.id()] {
+            h2load::pin(helper, h2load::CPU)?;
             h2load::stand_back(helper)?;
         }
-        Ok(Self { endpoint, log, _service: service, _pebble: pebble, _names: names, _mysql: mysql })
+        Ok(self)
     }
 
     /// One run at half of the peak rate.
@@ -104,7 +121,7 @@ impl Stage {
         let peak = Load::new(&self.endpoint, &[PATH], 2).run(Protocol::Http1)?.rate;
         let answers = load.at_rate(peak / 2.0).answers(Protocol::Http1)?;
         let (renewing, quiet): (Vec<Answer>, Vec<Answer>) = {
-            let windows = windows(&self.log)?;
+            let windows = windows(&fs::read_to_string(&self.pebble.log)?)?;
             let is_in = |answer: &Answer| {
                 let end = answer.asked_us + answer.took_us;
                 windows.iter().any(|(from, to)| answer.asked_us < *to && end > *from)
@@ -121,25 +138,58 @@ impl Stage {
     }
 }
 
-/// From before an order to the presentation of its certificate, in microseconds since 1970.
-fn windows(log: &Path) -> Result<Vec<(f64, f64)>> {
-    let (mut windows, mut ordered) = (Vec::new(), None);
-    for line in BufReader::new(File::open(log)?).lines() {
-        let line = line?;
-        if line.contains("\"a certificate is ordered\"") {
-            ordered = Some(logged_us(&line)? - BEFORE_ORDER_US);
-        } else if line.contains("\"a certificate is presented\"") {
-            let to = logged_us(&line)?;
-            windows.extend(ordered.take().map(|from| (from, to)));
+/// A name server that leads to the site, and an authority that asks it: this host and the site as they see each other.
+fn authority(folder: &Path, [at, site]: [Ipv4Addr; 2], https: u16) -> Result<(Names, Pebble)> {
+    let folder = folder.join("ca");
+    fs::create_dir_all(folder.join("ca"))?;
+    let names = Names::start(&folder, site)?;
+    let looks = Looks { at, name_server: &names.address, https, lifetime_s: Some(LIFETIME_S) };
+    let pebble = Pebble::start(&folder, looks)?;
+    Ok((names, pebble))
+}
+
+/// From the first second of an attempt that leads to an order, to the last one of the fetching of its certificate, in
+/// microseconds since 1970.
+fn windows(log: &str) -> Result<Vec<(f64, f64)>> {
+    const SECOND_US: f64 = 1e6;
+    let (mut windows, mut begun, mut is_ordered) = (Vec::new(), None, false);
+    for line in log.lines() {
+        if line.contains(" GET /dir ") {
+            (begun, is_ordered) = (Some(logged_us(line)?), false);
+        } else if line.contains(" POST /order-plz ") {
+            is_ordered = true;
+        } else if line.contains(" POST /certZ/ ") && is_ordered {
+            let to = logged_us(line)? + SECOND_US;
+            windows.extend(begun.take().map(|from| (from, to)));
         }
     }
     Ok(windows)
 }
 
-/// When a line was logged.
+/// When a line was logged: `Pebble 2026/11/28 18:24:43 GET /dir`.
 fn logged_us(line: &str) -> Result<f64> {
-    let line: serde_json::Value = serde_json::from_str(line)?;
-    let at = line["timestamp"].as_str().context("a line without a time")?;
-    let at = OffsetDateTime::parse(at, &Rfc3339)?;
-    Ok(at.unix_timestamp_nanos() as f64 / 1000.0)
+    let form = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
+    let at =
+        line.split_once(' ').and_then(|(_, rest)| rest.get(..TIME_CHARS)).context("a line without a time")?;
+    let at = PrimitiveDateTime::parse(at, form)?.assume_utc();
+    Ok(at.unix_timestamp() as f64 * 1e6)
+}
+
+/// `2026/11/28 18:24:43`.
+const TIME_CHARS: usize = 19;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_lasts_from_its_first_second_to_its_last() {
+        let log = "Running in strict mode\n\
+                   Pebble 1970/01/01 00:00:03 GET /dir -> calling handler()\n\
+                   Pebble 1970/01/01 00:00:07 GET /dir -> calling handler()\n\
+                   Pebble 1970/01/01 00:00:08 POST /order-plz -> calling handler()\n\
+                   Pebble 1970/01/01 00:00:09 POST /certZ/ -> calling handler()\n";
+        assert_eq!(windows(log).unwrap(), [(7e6, 10e6)]);
+        assert!(windows("Pebble tomorrow GET /dir -> calling handler()").is_err());
+    }
 }
