@@ -7,7 +7,7 @@
 #[path = "../kernel/files/src/net/frame.rs"]
 mod frame;
 
-use frame::{Flow, Frame, TCP, Transport, classify, flags};
+use frame::{Flow, Frame, Segment, TCP, Transport, classify, flags};
 
 const ETHERNET_BYTES: usize = 14;
 
@@ -52,10 +52,20 @@ fn transport(frame: &[u8]) -> Transport {
 fn a_segment_names_its_flow() {
     let flow =
         Flow { remote: 0xffff_c000_0201, local: 0xffff_c633_6407, remote_port: 40_000, local_port: 443 };
-    let Frame::Tcp { flow: found, flags: found_flags, .. } = classify(&segment(b"")) else {
+    let Frame::Tcp { flow: found, segment: said, .. } = classify(&segment(b"")) else {
         panic!("not taken for a segment");
     };
-    assert_eq!((found, found_flags), (flow, flags::SYN));
+    assert_eq!((found, said), (flow, Segment { flags: flags::SYN, has_payload: false }));
+}
+
+#[test]
+fn a_segment_says_whether_it_carries_something() {
+    for (payload, expected) in [(&b""[..], false), (b".", true)] {
+        let Frame::Tcp { segment: said, .. } = classify(&segment(payload)) else {
+            panic!("not taken for a segment");
+        };
+        assert_eq!(said.has_payload, expected, "{payload:?}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::bench::stage::{Setting, Stage};
 /// Least and greatest memory that are tried, in MiB, and how fine.
 const LEAST_MIB: u32 = 12;
 const MOST_MIB: u32 = 512;
-const STEP_MIB: u32 = 4;
+const STEP_MIB: u32 = 1;
 const SECONDS: u16 = 3;
 
 pub(super) fn measure(stage: &Stage<'_>, works: &[Work]) -> Result<Vec<Row>> {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_least_is_found_by_halving() {
-        assert_eq!(least(|mib| mib >= 45), 48);
+        assert_eq!(least(|mib| mib >= 45), 45);
         assert_eq!(least(|mib| mib >= 12), 12);
         assert_eq!(least(|mib| mib >= MOST_MIB), MOST_MIB);
     }

@@ -216,8 +216,8 @@ impl Connection {
                 }
                 self.is_full &= !self.has_room();
                 self.ready.set(self.readiness(state));
-                if !budget.is_ample() && !self.is_full {
-                    self.give_back_sent(budget);
+                if !budget.is_ample() {
+                    self.give_back_unused(budget);
                 }
                 Verdict::Keep
             }

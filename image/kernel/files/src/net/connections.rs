@@ -15,7 +15,7 @@ use smoltcp::socket::tcp::State;
 
 use super::budget::Budget;
 use super::connection::{Connection, Owner, RECORD_BYTES, Verdict};
-use super::frame::{Flow, flags};
+use super::frame::{Flow, Segment, flags};
 use super::link::Link;
 use super::listeners::Listeners;
 use super::nic::Received;
@@ -181,14 +181,13 @@ impl Connections {
     }
 
     /// Shows a segment to its connection.
-    pub(super) fn deliver(&mut self, link: &mut Link, slot: u32, frame: &Received, segment_flags: u8) {
-        let is_answer = segment_flags & (flags::ACK | flags::RST) == flags::ACK;
-        let is_awoken = self.get(slot).is_some_and(|connection| connection.rests());
-        if (is_answer || is_awoken) && !self.furnish(slot, link.micros()) {
+    pub(super) fn deliver(&mut self, link: &mut Link, slot: u32, frame: &Received, segment: Segment) {
+        let takes_room = self.get(slot).is_some_and(|connection| connection.needs_room_for(segment));
+        if takes_room && !self.furnish(slot, link.micros()) {
             return;
         }
         let Some(connection) = self.get(slot) else { return };
-        connection.note(link.micros(), segment_flags & flags::RST != 0);
+        connection.note(link.micros(), segment.flags & flags::RST != 0);
         let mut port = Port::receiving(&mut link.nic, frame);
         link.iface.poll_ingress_single(link.now, &mut port, &mut connection.set);
         self.mark(slot);

@@ -57,7 +57,7 @@ pub(crate) struct Transport {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Frame {
     /// A TCP segment with a whole header.
-    Tcp { flow: Flow, flags: u8, transport: Transport },
+    Tcp { flow: Flow, segment: Segment, transport: Transport },
     /// A UDP datagram with a whole header.
     Udp(Transport),
     /// ARP or ICMPv6: after it a neighbour's address may be known.
@@ -110,6 +110,21 @@ fn named(frame: &[u8], packet: Transport) -> Frame {
     }
 }
 
+/// What a TCP segment says, besides its bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Segment {
+    pub(crate) flags: u8,
+    /// Whether it carries any.
+    pub(crate) has_payload: bool,
+}
+
+impl Segment {
+    /// Whether it says this, and nothing else of `among`.
+    pub(crate) fn says(self, flag: u8, among: u8) -> bool {
+        self.flags & among == flag
+    }
+}
+
 fn segment(frame: &[u8], transport: Transport) -> Frame {
     let header = &frame[transport.start..transport.end];
     let flow = Flow {
@@ -118,7 +133,9 @@ fn segment(frame: &[u8], transport: Transport) -> Frame {
         remote_port: big_endian(header, 0),
         local_port: big_endian(header, 2),
     };
-    Frame::Tcp { flow, flags: header[13], transport }
+    // The header's length is in words of four bytes (RFC 9293, 3.1).
+    let has_payload = usize::from(header[12] >> 4) * 4 < header.len();
+    Frame::Tcp { flow, segment: Segment { flags: header[13], has_payload }, transport }
 }
 
 fn ethertype(frame: &[u8]) -> Option<u16> {

@@ -16,7 +16,7 @@ use smoltcp::wire::{
 };
 
 use super::connections::Connections;
-use super::frame::{self, Flow, Frame, flags};
+use super::frame::{self, Flow, Frame, Segment, flags};
 use super::link::Link;
 use super::listeners::{Listeners, Match};
 use super::nic::{Nic, Received};
@@ -242,7 +242,7 @@ impl Stack {
         };
         match kind {
             _ if !is_intact => {}
-            Frame::Tcp { flow, flags, .. } => self.deliver_segment(frame, flow, flags, strangers),
+            Frame::Tcp { flow, segment, .. } => self.deliver_segment(frame, flow, segment, strangers),
             Frame::Udp(_) | Frame::Other => self.shared.deliver(&mut self.link, frame),
             Frame::Neighbor => {
                 self.shared.deliver(&mut self.link, frame);
@@ -254,22 +254,22 @@ impl Stack {
         }
     }
 
-    fn deliver_segment(&mut self, frame: &Received, flow: Flow, flags: u8, strangers: &mut usize) {
-        let is_syn = flags & (flags::SYN | flags::ACK | flags::RST) == flags::SYN;
+    fn deliver_segment(&mut self, frame: &Received, flow: Flow, segment: Segment, strangers: &mut usize) {
+        let is_syn = segment.says(flags::SYN, flags::SYN | flags::ACK | flags::RST);
         let mut slot = self.connections.find(&flow);
         if is_syn && let Some(spent) = slot.filter(|slot| self.connections.is_spent(*slot)) {
             self.connections.yield_flow(spent);
             slot = None;
         }
         if let Some(slot) = slot {
-            return self.connections.deliver(&mut self.link, slot, frame, flags);
+            return self.connections.deliver(&mut self.link, slot, frame, segment);
         }
         let local = IpEndpoint::new(address(flow.local), flow.local_port);
         match self.listeners.for_syn(local.addr, local.port) {
             Match::Listener(listener) if is_syn && self.link.iface.has_ip_addr(local.addr) => {
                 let now = self.link.micros();
                 if let Some(slot) = self.connections.conceive(flow, listener, local, now) {
-                    self.connections.deliver(&mut self.link, slot, frame, flags);
+                    self.connections.deliver(&mut self.link, slot, frame, segment);
                 }
             }
             Match::Full if is_syn => {}

@@ -9,6 +9,7 @@ use smoltcp::socket::tcp::{SocketBuffer, State};
 use super::{Connection, INITIAL_BYTES, Owner, RECORD_BYTES};
 use crate::mm::allocator;
 use crate::net::budget::Budget;
+use crate::net::frame::{Segment, flags};
 use crate::net::settings::LARGEST_RECEIVE_BYTES;
 
 /// What a writer is given however little is left, so that its answer gets on: two segments as Ethernet has them, which a
@@ -40,9 +41,16 @@ impl Connection {
         self.socket().resize_receive(receive) && (sends == 0 || self.socket().resize_transmit(transmit))
     }
 
+    /// Whether it must have a receive buffer before smoltcp sees this segment: where there is something to keep, where a
+    /// handshake ends, and where a reset is judged by the window.
+    pub(in crate::net) fn needs_room_for(&self, segment: Segment) -> bool {
+        let is_kept = !self.is_embryo() && (segment.has_payload || segment.flags & flags::RST != 0);
+        is_kept || self.is_embryo() && segment.says(flags::ACK, flags::ACK | flags::RST)
+    }
+
     /// Whether it gave its buffers back until its peer speaks again.
-    pub(in crate::net) fn rests(&self) -> bool {
-        self.owner == Owner::Socket && self.socket_ref().recv_capacity() == 0
+    fn rests(&self) -> bool {
+        self.owner == Owner::Socket && self.cost() == RECORD_BYTES
     }
 
     /// When it may give its buffers back, microseconds since start; `None` while they are in use, and for those that we
@@ -64,7 +72,7 @@ impl Connection {
         match self.owner {
             Owner::Embryo { .. } => None,
             Owner::Orphan { .. } => Some((3, silence)),
-            _ if self.is_ours || self.cost() == RECORD_BYTES && !self.rests() => None,
+            _ if self.is_ours || self.owner != Owner::Socket && self.cost() == RECORD_BYTES => None,
             // Who waits for us is not silent.
             _ if (silence < SPARED_US || self.is_held) && !no_other => None,
             // It would give but its record, and what the service has for it, and that not at once.
@@ -81,14 +89,22 @@ impl Connection {
         self.untaken = untaken;
     }
 
-    /// A connection that has nothing to send needs no buffer to send from, where others need memory.
-    pub(super) fn give_back_sent(&mut self, budget: &mut Budget) {
-        let capacity = self.socket_ref().send_capacity();
-        if !self.is_ours && capacity > 0 && self.socket_ref().send_queue() == 0 {
-            if self.socket().resize_transmit(SocketBuffer::new(Vec::new())) {
-                budget.give(capacity);
-            }
+    /// A connection that has nothing to send needs no buffer to send from where others need memory, and none to receive into
+    /// that is empty: it keeps the window that it offered.
+    pub(super) fn give_back_unused(&mut self, budget: &mut Budget) {
+        let (before, socket) = (self.cost(), self.socket_ref());
+        let receives_nothing = socket.state() == State::Established && socket.recv_queue() == 0;
+        let (sends_nothing, receives) = (socket.send_queue() == 0 && !self.is_full, socket.recv_capacity());
+        if self.is_ours {
+            return;
         }
+        if sends_nothing {
+            self.socket().resize_transmit(SocketBuffer::new(Vec::new()));
+        }
+        if receives_nothing && receives > 0 && self.socket().resize_receive(SocketBuffer::new(Vec::new())) {
+            self.offered = receives;
+        }
+        budget.give(before - self.cost());
     }
 
     pub(super) fn give_back_buffers(&mut self, budget: &mut Budget) {
