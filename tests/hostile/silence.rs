@@ -50,7 +50,7 @@ pub(super) fn a_window_is_not_closed_by_silence(stand: &mut Stand) -> Result<()>
     let told = answer_within(&mut site, connection.template.source_port, FIRST_WORD, end)?;
     let told = told.context("the machine waits for a request for ever")?;
     let window_bytes = usize::from(told.window) << WINDOW_SHIFT;
-    ensure!(window_bytes >= PROMISED_BYTES, "a window of {window_bytes} bytes is left");
+    ensure!(window_bytes == PROMISED_BYTES, "a window of {window_bytes} bytes is left");
     site.is_unharmed()
 }
 
