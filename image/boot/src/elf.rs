@@ -174,13 +174,14 @@ pub(crate) mod tests {
 
     #[test]
     fn no_changed_byte_makes_it_panic() {
-        for place in 0..176 {
+        for place in 0..232 {
             for bit in 0..8 {
                 let mut file = file();
                 file.0[place] ^= 1 << bit;
                 if let Ok(program) = Program::parse(&file.0) {
                     assert!(program.image_bytes <= IMAGE_LIMIT_BYTES);
                     assert!(program.segments(0x20_0000).all(|(range, _)| range.start <= range.end));
+                    assert!(program.dynamic(1).is_none_or(|value| value == 0));
                 }
             }
         }

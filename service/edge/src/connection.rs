@@ -218,8 +218,8 @@ impl Connection {
         }
     }
 
-    /// Answers requests until the client says nothing for a while; `None`: until the connection's end. hyper keeps buffers of
-    /// 16 KiB for as long as its connection lives, so a silent one is taken out of its hands.
+    /// Answers requests until the client says nothing for a while; `None`: until the connection's end. hyper keeps buffers
+    /// (16 KiB, in a machine 4) for as long as its connection lives, so a silent one is taken out of its hands.
     async fn talk<S: Awaited + Send + 'static>(
         &self,
         stream: S,
