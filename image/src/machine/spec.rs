@@ -15,7 +15,7 @@ pub struct Spec {
     pub folder: PathBuf,
     /// Guest memory.
     pub memory_mib: u32,
-    /// Virtual CPUs, one or two.
+    /// Virtual CPUs.
     pub cpus: u32,
     /// Who executes the guest's instructions.
     pub accel: Accel,

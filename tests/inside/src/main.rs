@@ -9,6 +9,7 @@
 //! program, or never comes back, which whoever watches the console finds out.
 
 mod addresses;
+mod processors;
 mod registers;
 mod threads;
 mod timers;
@@ -34,6 +35,11 @@ const CLAIMS: &[Claim] = claims![
         a_runtime_of_many_threads_works,
         a_wake_up_that_meets_its_timeout_is_not_lost,
         a_lock_that_many_want_reaches_each,
+    },
+    processors::{
+        there_are_as_many_as_were_given,
+        threads_compute_at_the_same_time,
+        tasks_of_one_runtime_compute_at_the_same_time,
     },
     timers::{no_timer_fires_early_and_all_do, time_passes_for_one_thread_while_another_computes},
     threads::{threads_come_and_go, blocking_work_comes_back, who_waits_leaves_the_processor_to_who_computes},

@@ -13,7 +13,8 @@ use core::time::Duration;
 
 use hermit_sync::without_interrupts;
 
-use crate::arch::core_local::async_tasks;
+use crate::arch::core_local::{async_tasks, core_id};
+use crate::arch::kernel::processors;
 use crate::executor::task::AsyncTask;
 use crate::io;
 use crate::net::{stack, wait};
@@ -53,9 +54,12 @@ pub(crate) fn run() {
     run_tasks();
 }
 
-/// Runs before a processor halts for want of threads.
+/// Runs before a processor halts for want of threads. The network is the first one's, which takes its interrupts.
 pub(crate) fn run_idle() {
-    stack::run_idle();
+    processors::rests();
+    if core_id() == 0 {
+        stack::run_idle();
+    }
     run_tasks();
 }
 

@@ -123,13 +123,10 @@ fn others_are_ready() -> bool {
 /// Other processors now send an interrupt with their news, even before this one halts.
 fn announce() {
     HALTING.fetch_or(this_core(), Ordering::SeqCst);
-    #[cfg(feature = "smp")]
-    crate::arch::core_local::CoreLocal::get().hlt.store(true, Ordering::SeqCst);
 }
 
 /// Takes the tasks that other processors woke here.
 fn take_messages() {
-    #[cfg(feature = "smp")]
     core_scheduler().check_input();
 }
 
