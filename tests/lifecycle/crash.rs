@@ -64,6 +64,23 @@ pub(super) fn a_program_that_panics_says_where_and_is_started_later_each_time(
     are_named(&named, &["inside::panics", "inside::main"])
 }
 
+/// Where one processor crashes, no other goes on with what may be broken.
+pub(super) fn a_crash_stops_every_processor(stand: &mut Stand) -> Result<()> {
+    const WORDS: &str = "as-it-was-told";
+    const MEANWHILE: &str = "the-other-goes-on";
+    let as_in_a_cloud = Variation { restarts: true, ..Variation::default() };
+    let plan = stand.web(Way::Direct, 1, "nobody-asks-for-it").cpus(2).varied(as_in_a_cloud);
+    let arguments = format!("env=LAST_WORDS={WORDS} env=MEANWHILE={MEANWHILE}");
+    let mut web = plan.judged_from_inside().kernel_arguments(&arguments).start()?;
+    web.machine.wait_for_line(DEADLINE, BACK)?;
+    let console = web.console()?;
+    let (before, after) = console.split_once(AGAIN).context("nothing is said of a start")?;
+    let (waited, _) = after.split_once(BACK).context("it said so a moment ago")?;
+    ensure!(before.contains(ABORTED) && before.contains("on processor 1"), "another one crashed:\n{before}");
+    ensure!(!waited.contains(MEANWHILE), "a processor goes on after the crash:\n{waited}");
+    Ok(())
+}
+
 /// Each of these is behind a place of the trace.
 fn are_named(named: &str, functions: &[&str]) -> Result<()> {
     for name in functions {

@@ -62,6 +62,7 @@ fn stories() -> impl IntoIterator<Item = (&'static str, Story)> {
         crash::{
             a_crashed_machine_says_where_and_serves_again_later_each_time,
             a_program_that_panics_says_where_and_is_started_later_each_time,
+            a_crash_stops_every_processor,
         },
         volume::{
             a_volume_made_on_the_host_is_taken_up,

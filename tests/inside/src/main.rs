@@ -16,6 +16,7 @@ mod timers;
 mod wakeups;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Why a claim does not hold.
 type Verdict = Result<(), String>;
@@ -47,12 +48,16 @@ const CLAIMS: &[Claim] = claims![
     registers::{vector_registers_are_each_threads_own},
 ];
 
-/// Whoever sets this wants to see the program panic, with these words.
+/// Whoever sets this wants to see the program panic, with these words; and whoever sets that, on a thread of its own, while the
+/// first one goes on saying what that says.
 const LAST_WORDS: &str = "LAST_WORDS";
+const MEANWHILE: &str = "MEANWHILE";
 
 fn main() -> ExitCode {
     if let Ok(words) = std::env::var(LAST_WORDS) {
-        panics(&words);
+        let Ok(meanwhile) = std::env::var(MEANWHILE) else { panics(&words) };
+        std::thread::spawn(move || panics(&words));
+        goes_on(&meanwhile);
     }
     for (name, claim) in CLAIMS {
         println!("claim {name} …");
@@ -69,6 +74,17 @@ fn main() -> ExitCode {
 #[inline(never)]
 fn panics(words: &str) -> ! {
     panic!("{words}")
+}
+
+/// Says the same ten times a second for ever, and computes in between.
+fn goes_on(what: &str) -> ! {
+    let mut due = Instant::now();
+    loop {
+        if Instant::now() >= due {
+            println!("{what}");
+            due += Duration::from_millis(100);
+        }
+    }
 }
 
 /// A runtime as the service has it.

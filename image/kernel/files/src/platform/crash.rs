@@ -7,12 +7,13 @@
 
 use core::arch::asm;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use x86_64::instructions::port::Port;
 
 use super::{fixed, reset, trace};
 use crate::arch::interrupts::{self, ExceptionStackFrame};
+use crate::arch::kernel::processors;
 use crate::arch::{core_local::core_id, processor};
 use crate::net::wait;
 
@@ -24,8 +25,9 @@ const LONGEST_DELAY_S: u64 = 300;
 const DEBUG_EXIT: u16 = 0xf4;
 const ABSENT: u16 = 0xf8;
 
-/// Whether the end has begun: a crash on the way is not reported, or there would be no end.
-static ENDING: AtomicBool = AtomicBool::new(false);
+/// The processor that is ending the machine, once one is: its own number, for a crash may come before it has another.
+static ENDING: AtomicU32 = AtomicU32::new(NOBODY);
+const NOBODY: u32 = u32::MAX;
 
 /// The kernel panicked.
 pub(crate) fn panicked(info: &PanicInfo<'_>) -> ! {
@@ -59,8 +61,14 @@ pub(super) fn announce_restart() {
 
 fn begin() {
     interrupts::disable();
-    if ENDING.swap(true, Ordering::SeqCst) {
-        restart();
+    let own = processors::own_number().into();
+    match ENDING.compare_exchange(NOBODY, own, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => processors::stop_others(),
+        // A crash on the way is not reported, or there would be no end.
+        Err(other) if other == own => restart(),
+        Err(_) => loop {
+            x86_64::instructions::hlt();
+        },
     }
 }
 
