@@ -79,7 +79,7 @@ impl Machine {
         let file = self.application.as_ptr() as u64..self.application.as_ptr_range().end as u64;
         let plan = plan::decide(&self.free, &file, program.image_bytes)?;
         let root = &raw const *self.root as u64;
-        let tree = tree::build(&plan.free, root, self.arguments, self.config)
+        let tree = tree::build(&plan, root, self.arguments, self.config)
             .map_err(|_| Refusal::MachineUnfit("the device tree cannot be built: report the memory map"))?;
 
         let mut tables = Tables::new(self.pool);
@@ -99,10 +99,11 @@ impl Machine {
     }
 }
 
-/// Free memory, the file and the image writable; then the loader's parts as they say.
+/// Free memory, what is free beside the image, the file and the image writable; then the loader's parts as they say.
 fn map_all(tables: &mut Tables, plan: &Plan, file: &Range, parts: &[Part]) -> Result<(), Refusal> {
     let data = Access { write: true, execute: false };
     plan.free.iter().try_for_each(|range| tables.map_free(&range))?;
+    plan.beside.iter().try_for_each(|range| tables.map_within(&range))?;
     tables.map(file, data)?;
     tables.map(&plan.image, data)?;
     parts.iter().try_for_each(|(range, access)| tables.map(range, *access))

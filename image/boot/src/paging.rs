@@ -60,6 +60,26 @@ impl Tables {
         Ok(())
     }
 
+    /// Maps the whole pages of `range`, which is free, and nothing around them: by large pages where they fit.
+    ///
+    /// # Errors
+    /// When the pool is used up.
+    pub fn map_within(&mut self, range: &Range) -> Result<(), Refusal> {
+        let mut address = range.start;
+        while address < range.end {
+            let is_large =
+                address.is_multiple_of(LARGE_PAGE_BYTES) && address + LARGE_PAGE_BYTES <= range.end;
+            let (level, kind, bytes) =
+                if is_large { (2, LARGE, LARGE_PAGE_BYTES) } else { (1, 0, PAGE_BYTES) };
+            let entry = self.entry(address, level)?;
+            if *entry & PRESENT == 0 {
+                *entry = address | PRESENT | WRITE | NO_EXECUTE | kind;
+            }
+            address += bytes;
+        }
+        Ok(())
+    }
+
     /// Maps every page that `range` touches by small pages, in place of what was there.
     ///
     /// # Errors

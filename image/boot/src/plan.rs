@@ -1,7 +1,7 @@
 //! Where the application goes. Pure arithmetic on the memory map.
 //!
-//! Invariant: the image lies in free memory, overlaps nothing that is still needed, and everything below it is
-//! invisible to the kernel, which takes only memory behind its own end.
+//! Invariant: the image lies in free memory and overlaps nothing that is still needed. The kernel takes pages only from
+//! behind its own end; what is free before that is named apart, for its heap.
 
 use crate::{Range, Ranges, Refusal};
 
@@ -10,6 +10,9 @@ pub const LARGE_PAGE_BYTES: u64 = 2 << 20;
 /// What must be left for the kernel and the application to work in: a service that nobody visits takes 5 MiB, stacks and
 /// the network card's rings included (measured), and a few visitors must find room.
 pub const LEAST_FREE_BYTES: u64 = 8 << 20;
+/// Below, a PC's firmware has been seen to write after it said that the memory is free (Linux, kernel parameter `reservelow`); and
+/// further processors take their first steps there.
+pub const LOWEST_BYTES: u64 = 64 << 10;
 /// The kernel's trampoline for further processors takes 32-bit addresses, and so does direct boot.
 pub const REACH_BYTES: u64 = 4 << 30;
 
@@ -20,6 +23,8 @@ pub struct Plan {
     pub image: Range,
     /// What the kernel may take.
     pub free: Ranges,
+    /// What is free before that: below the image, and from its end to the large page that the kernel begins at.
+    pub beside: Ranges,
 }
 
 /// Decides where an image of `image_bytes` goes, given the machine's `free` memory and the place of the file that
@@ -29,15 +34,18 @@ pub struct Plan {
 /// When there is too little memory.
 pub fn decide(free: &Ranges, file: &Range, image_bytes: u64) -> Result<Plan, Refusal> {
     let image = place(free, file, image_bytes).ok_or_else(|| too_small(free, image_bytes))?;
-    let mut left = free.clone();
-    left.remove(&(0..image.end.next_multiple_of(LARGE_PAGE_BYTES)));
+    let begin = image.end.next_multiple_of(LARGE_PAGE_BYTES);
+    let (mut left, mut beside) = (free.clone(), Ranges::new());
+    left.remove(&(0..begin));
+    free.iter().for_each(|range| beside.insert(range.start..range.end.min(begin)));
+    beside.remove(&image);
     if left.bytes() < LEAST_FREE_BYTES {
         return Err(too_small(free, image_bytes));
     }
-    Ok(Plan { image, free: left })
+    Ok(Plan { image, free: left, beside })
 }
 
-/// The lowest place on a large page's boundary, for what lies below is lost.
+/// The lowest place on a large page's boundary: what lies below is of less use.
 fn place(free: &Ranges, file: &Range, image_bytes: u64) -> Option<Range> {
     let mut usable = free.clone();
     usable.remove(file);
@@ -76,6 +84,8 @@ fn too_small(free: &Ranges, image_bytes: u64) -> Refusal {
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init, reason = "sets of one range are meant")]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -91,6 +101,14 @@ mod tests {
         let plan = decide(&set(&[2 * MIB..128 * MIB]), &(120 * MIB..128 * MIB), 9 * MIB + 5).unwrap();
         assert_eq!(plan.image, 2 * MIB..11 * MIB + 5);
         assert_eq!(plan.free.iter().next(), Some(12 * MIB..128 * MIB));
+    }
+
+    #[test]
+    fn what_is_free_beside_the_image_is_not_lost() {
+        let free = set(&[MIB / 16..MIB / 2, MIB + MIB / 2..128 * MIB]);
+        let plan = decide(&free, &(120 * MIB..128 * MIB), 9 * MIB + 5).unwrap();
+        let beside = [MIB / 16..MIB / 2, MIB + MIB / 2..2 * MIB, 11 * MIB + 0x1000..12 * MIB];
+        assert_eq!(plan.beside.iter().collect::<Vec<_>>(), beside);
     }
 
     #[test]

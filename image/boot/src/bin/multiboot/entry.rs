@@ -6,6 +6,7 @@
 
 use core::arch::global_asm;
 
+use boot::Range;
 use boot::elf::Access;
 use boot::handoff::Part;
 
@@ -141,9 +142,9 @@ pub(crate) fn restore_tables() {
     unsafe { core::arch::asm!("mov cr3, {}", in(reg) &raw const first_root) }
 }
 
-/// The end of the loader in memory.
-pub(crate) fn end() -> u64 {
-    &raw const loader_end as u64
+/// The loader in memory.
+pub(crate) fn all() -> Range {
+    &raw const loader_start as u64..&raw const loader_end as u64
 }
 
 /// The loader's parts; the linker script puts each on pages of its own.
@@ -153,6 +154,6 @@ pub(crate) fn parts() -> [Part; 3] {
     [
         (&raw const loader_start as u64..code_end, Access { write: false, execute: true }),
         (code_end..constants_end, Access::default()),
-        (constants_end..end(), Access { write: true, execute: false }),
+        (constants_end..all().end, Access { write: true, execute: false }),
     ]
 }

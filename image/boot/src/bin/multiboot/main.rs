@@ -54,7 +54,8 @@ unsafe fn start(magic: u32, information: u32) -> Result<Refusal, Refusal> {
     let kept = ROOT.take();
     *kept = root;
     let mut free = information.free();
-    free.remove(&(0..entry::end()));
+    free.remove(&(0..plan::LOWEST_BYTES));
+    free.remove(&entry::all());
     let mut modules = information.modules();
     let application = modules.next().ok_or_else(|| plan::without_application(&free))?;
     let (arguments, config) = copy_texts(application.arguments(), modules)?;
