@@ -11,6 +11,7 @@ use clap::Args;
 use crate::preflight::{self, Purpose};
 
 mod chart;
+mod echo;
 mod history;
 mod instructions;
 mod latency;

@@ -113,6 +113,11 @@ impl<'a> Stage<'a> {
         self.site.root()
     }
 
+    /// A busybox of this host's.
+    pub(super) fn busybox(&self) -> &PathBuf {
+        &self.built.busybox
+    }
+
     /// The database's process.
     pub(super) fn mysql_id(&self) -> u32 {
         self.mysql.id()

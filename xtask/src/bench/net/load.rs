@@ -9,15 +9,20 @@ use std::time::Duration;
 use ::image::command;
 use anyhow::{Context, Result, ensure};
 
-use super::work::Load;
+use super::echo;
+use super::work::{ECHO, Load};
 use crate::bench::stage::Stage;
 use crate::bench::stage::subject::Subject;
 use crate::bench::wrk;
 
 /// Fewer answers than this make no percentile.
 const SAMPLES_MIN: usize = 200;
+
 /// How many requests were answered, each second.
 pub(super) fn rate(stage: &Stage<'_>, subject: Subject, load: Load, seconds: u16) -> Result<f64> {
+    if load.scheme == ECHO {
+        return echo::rate(stage, subject, seconds);
+    }
     Ok(run(stage, subject, load, seconds)?.rate())
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Load {
 const PAGE: &str = "/robots.txt";
 pub(super) const DOWNLOAD: &str = "/megabyte.bin";
 const ROWS: &str = "/";
+/// The scheme of what has no server: the kernel answers.
+pub(super) const ECHO: &str = "icmp";
 
 impl Load {
     /// Whether an answer takes long by its size.
@@ -73,10 +75,11 @@ const UNASKED: [Option<f64>; 2] = [None, None];
 
 impl Work {
     /// Every work, in the order of the table.
-    pub(super) const ALL: [Self; 22] = {
+    pub(super) const ALL: [Self; 23] = {
         use Kind::{Instructions, Latency, Memory, Rate, Start};
         let new = Load { is_new: true, ..load("https", PAGE, 8) };
         [
+            work("echo", Rate, load(ECHO, "", 1), UNASKED),
             work("http 1", Rate, load("http", PAGE, 1), KEEP_ALIVE),
             work("http 16", Rate, load("http", PAGE, 16), KEEP_ALIVE),
             work("http 256", Rate, load("http", PAGE, 256), KEEP_ALIVE),
@@ -117,7 +120,10 @@ impl Work {
 
     /// nginx has no rows, and shares its machine.
     pub(super) fn subjects(self) -> &'static [Subject] {
-        if self.load.path == ROWS || matches!(self.kind, Kind::Memory | Kind::Start) {
+        if self.load.path == ROWS
+            || self.load.scheme == ECHO
+            || matches!(self.kind, Kind::Memory | Kind::Start)
+        {
             &[Subject::Web, Subject::Linux]
         } else {
             &[Subject::Web, Subject::Linux, Subject::Nginx]
