@@ -39,6 +39,19 @@ fn runs_forward(wall: &Wall, from: u64, seconds: u64) -> u64 {
 }
 
 #[test]
+fn a_timer_that_began_again_is_read_by_what_was_expected() {
+    const PERIOD: u64 = 1 << 16;
+    for counted in [0, 1, 5_000, 65_535, 65_536, 65_540, 200_000, 1_193_182] {
+        for off in [-100, 0, 100_i64] {
+            let first = 65_530;
+            let last = (first + 100 * PERIOD - counted) % PERIOD;
+            let expected = counted.saturating_add_signed(off);
+            assert_eq!(rate::counted(first, last, PERIOD, expected), counted, "{counted} of {expected}");
+        }
+    }
+}
+
+#[test]
 fn a_clock_without_corrections_shows_ticks() {
     assert_eq!(Wall::starting(5, NOW).at(5 + 90 * SECOND), NOW + 90 * SECOND);
 }

@@ -15,6 +15,8 @@ mod rate;
 mod servers;
 mod shared;
 mod sntp;
+#[cfg(target_os = "none")]
+pub(crate) mod timer;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -71,6 +73,7 @@ fn correct(offset_us: i64) {
 
 /// Starts asking time servers, as soon as one is known. From its return on the clock only runs forward.
 pub(crate) fn start() {
+    counter::refine();
     servers::start();
     wait_for_first_round();
     wait_until_good();

@@ -5,10 +5,15 @@
 //! while misses nothing, and readings between which it did not run are left out. Upstream counted three interrupts in whole
 //! megahertz; on a busy host such a clock lost a quarter of the time.
 //!
-//! Invariant: `detect` comes before the first look at a time; until then no time has passed.
+//! It is watched twice: for a few milliseconds when the machine needs a clock to start by, and once more, while it went on counting,
+//! just before the application is started.
+//!
+//! Invariant: `detect` comes before the first look at a time; until then no time has passed. Time never goes back, also where
+//! its rate becomes another.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use hermit_sync::without_interrupts;
 use raw_cpuid::CpuId;
 use x86_64::instructions::port::Port;
 
@@ -18,8 +23,11 @@ use crate::arch::processor::get_timestamp;
 
 /// The interval timer's clock (Intel 8254): 3579545 / 3 Hz.
 const TIMER_HZ: u64 = 1_193_182;
-/// How long it is watched. It holds 54 ms.
-const WATCHED: u64 = TIMER_HZ / 25;
+/// It begins again after so many.
+const TIMER_PERIOD: u64 = 1 << 16;
+/// How long it is watched at first, and in all at the least.
+const WATCHED: u64 = TIMER_HZ / 200;
+const WATCHED_IN_ALL: u64 = TIMER_HZ / 25;
 /// Readings at either end.
 const READINGS: usize = 16;
 /// Counter values between two looks at a timer that does not count.
@@ -30,6 +38,10 @@ const GUESS_KHZ: u64 = 2_000_000;
 /// Kilohertz, and microseconds in a tick as `rate` keeps them. Zero before `detect`.
 static KHZ: AtomicU64 = AtomicU64::new(0);
 static MICROS_EACH: AtomicU64 = AtomicU64::new(0);
+/// What time was told before the rate was this one, and would not have been by it, in microseconds, modulo 2^64.
+static MICROS_BEFORE: AtomicU64 = AtomicU64::new(0);
+/// The first reading of the interval timer, if it was needed: its tick and its count.
+static FIRST: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// Finds out how fast the counter runs. Called once, before other processors and interrupts.
 pub(crate) fn detect() {
@@ -37,25 +49,75 @@ pub(crate) fn detect() {
     if rate.is_none() {
         error!("the rate of the timestamp counter is unknown: {GUESS_KHZ} kHz is a guess");
     }
-    let rate = rate.or(Rate::of_khz(GUESS_KHZ)).expect("a rate that processors have");
-    KHZ.store(rate.khz(), Ordering::Relaxed);
-    MICROS_EACH.store(rate.micros_each(), Ordering::Relaxed);
+    set(rate.or(Rate::of_khz(GUESS_KHZ)).expect("a rate that processors have"));
+}
+
+/// Finds it out better, where the interval timer said it. Called once, when the machine has started.
+pub(crate) fn refine() {
+    let [tick, count] = [&FIRST[0], &FIRST[1]].map(|word| word.load(Ordering::Relaxed));
+    if tick == 0 {
+        return;
+    }
+    let counted = |last: &Reading| {
+        let expected = u128::from(last.middle() - tick) * u128::from(TIMER_HZ) / 1_000 / u128::from(khz());
+        rate::counted(count, last.count, TIMER_PERIOD, expected as u64)
+    };
+    for _ in 0..PATIENCE {
+        if counted(&reading()) >= WATCHED_IN_ALL {
+            break;
+        }
+    }
+    let last = best((0..READINGS).map(|_| reading()));
+    if let Some(rate) = last.and_then(|last| Rate::measured(last.middle() - tick, counted(&last), TIMER_HZ)) {
+        set(rate);
+    }
+}
+
+/// Goes on at this rate from the time that it is.
+fn set(rate: Rate) {
+    without_interrupts(|| {
+        let now = get_timestamp();
+        let (told, by_this) = (by_counter(now), rate::micros(now, rate.micros_each()));
+        let is_first = KHZ.swap(rate.khz(), Ordering::Relaxed) == 0;
+        MICROS_EACH.store(rate.micros_each(), Ordering::Relaxed);
+        if !is_first {
+            MICROS_BEFORE.store(told.wrapping_sub(by_this), Ordering::Relaxed);
+        }
+    });
     info!("the timestamp counter runs at {} kHz", rate.khz());
 }
 
 /// Microseconds since the machine began.
 pub(crate) fn micros() -> u64 {
-    kvm::micros().unwrap_or_else(|| rate::micros(get_timestamp(), MICROS_EACH.load(Ordering::Relaxed)))
+    kvm::micros().unwrap_or_else(|| by_counter(get_timestamp()))
+}
+
+fn by_counter(tick: u64) -> u64 {
+    micros_of(tick).wrapping_add(MICROS_BEFORE.load(Ordering::Relaxed))
 }
 
 /// The counter at that time.
 pub(crate) fn at(micros: u64) -> u64 {
-    kvm::at(micros).unwrap_or_else(|| rate::ticks(micros, MICROS_EACH.load(Ordering::Relaxed).max(1)))
+    kvm::at(micros).unwrap_or_else(|| ticks_of(micros.wrapping_sub(MICROS_BEFORE.load(Ordering::Relaxed))))
+}
+
+/// Microseconds in which it counts so much.
+pub(super) fn micros_of(ticks: u64) -> u64 {
+    rate::micros(ticks, MICROS_EACH.load(Ordering::Relaxed))
+}
+
+/// What it counts in so many microseconds.
+pub(super) fn ticks_of(micros: u64) -> u64 {
+    rate::ticks(micros, MICROS_EACH.load(Ordering::Relaxed).max(1))
+}
+
+fn khz() -> u64 {
+    KHZ.load(Ordering::Relaxed)
 }
 
 /// In whole megahertz, for short waits.
 pub(crate) fn mhz() -> u16 {
-    (KHZ.load(Ordering::Relaxed) / 1_000) as u16
+    (khz() / 1_000) as u16
 }
 
 /// What the processor says (leaf 0x15, with the crystal's frequency), or the hypervisor (0x40000010).
@@ -75,6 +137,8 @@ fn measured() -> Option<Rate> {
             let last = best((0..READINGS).map(|_| reading()))?;
             // A host that stood still for longer than the timer holds: it began again from above.
             let counts = first.count.checked_sub(last.count).filter(|counts| *counts >= WATCHED)?;
+            FIRST[0].store(first.middle(), Ordering::Relaxed);
+            FIRST[1].store(first.count, Ordering::Relaxed);
             return Rate::measured(last.middle() - first.middle(), counts, TIMER_HZ);
         }
     }

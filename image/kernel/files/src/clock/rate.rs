@@ -50,6 +50,13 @@ pub(crate) const fn ticks(micros: u64, micros_each: u64) -> u64 {
     (((micros as u128) << FRACTION_BITS).div_ceil(micros_each as u128)) as u64
 }
 
+/// What a counter has counted that counts down and after zero begins again, `period` in all, of which it was expected to have
+/// counted about so many: the nearest that fits both readings.
+pub(crate) const fn counted(first: u64, last: u64, period: u64, expected: u64) -> u64 {
+    let least = (first + period - last) % period;
+    least + (expected.saturating_sub(least) + period / 2) / period * period
+}
+
 /// Two counters read at once, as well as that can be done: the one between two readings of the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
