@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tls::rustls::pki_types::ServerName;
@@ -21,12 +21,15 @@ pub(crate) const READY: &str = "/readyz";
 /// moment when it does.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// A first connection to a machine that may not run yet: what is sent before it does is lost, and sent again after a second
-/// only.
-const KNOCK: Duration = Duration::from_millis(40);
+/// only. So there are several in a row, each as short as this at first.
+const KNOCK: Duration = Duration::from_millis(5);
+const KNOCKING: Duration = Duration::from_millis(100);
 /// The longest status line read.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;
 /// The most figures read: a line for each route and status.
 const FIGURES_BYTES_MAX: u64 = 1 << 20;
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Who visits, and where.
 pub(crate) struct Visitor {
@@ -51,7 +54,7 @@ impl Visitor {
 
     /// When the presented certificate ends, in seconds of the Unix epoch.
     pub(crate) fn certificate_end_s(&self) -> Result<u64> {
-        let mut stream = self.connect(PATIENCE.1, PATIENCE.1)?;
+        let mut stream = self.connect(PATIENCE.1, PATIENCE.1, PATIENCE.1)?;
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(plain)?;
         }
@@ -59,12 +62,8 @@ impl Visitor {
         Ok(tls::expiry(chain.first().context("no certificate was presented")?)?.as_secs())
     }
 
-    fn connect(
-        &self,
-        knock: Duration,
-        patience: Duration,
-    ) -> Result<StreamOwned<ClientConnection, TcpStream>> {
-        let socket = TcpStream::connect_timeout(&self.address, knock)?;
+    fn connect(&self, knock: Duration, knocking: Duration, patience: Duration) -> Result<Stream> {
+        let socket = self.knock(knock, knocking)?;
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
         socket.set_nodelay(true)?;
@@ -72,13 +71,26 @@ impl Visitor {
         Ok(StreamOwned::new(connection, socket))
     }
 
+    /// The first connection that is taken, of such as wait for `knock` each, `knocking` in all.
+    fn knock(&self, knock: Duration, knocking: Duration) -> std::io::Result<TcpStream> {
+        let begun = Instant::now();
+        loop {
+            match TcpStream::connect_timeout(&self.address, knock) {
+                Err(error) if error.kind() == ErrorKind::TimedOut && begun.elapsed() < knocking => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The status of the answer to `GET path` by somebody who has `waited` so long already: each attempt may add an eighth,
-    /// so a machine's first answer is seen soon after it is possible, and a slow one is waited for in the end.
+    /// each of its connections less, so a machine's first answer is seen soon after it is possible, and a slow one is waited
+    /// for in the end.
     pub(crate) fn get(&self, path: &str, waited: Duration) -> Result<u16> {
-        let knock = (waited / 8).clamp(KNOCK, PATIENCE.1);
+        let knock = (waited / 32).clamp(KNOCK, PATIENCE.1);
+        let knocking = (waited / 8).clamp(KNOCKING, PATIENCE.1);
         let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
         let mut line = String::new();
-        self.ask(path, "", knock, patience)?
+        self.ask(path, "", self.connect(knock, knocking, patience)?)?
             .take(STATUS_LINE_BYTES_MAX)
             .read_line(&mut line)
             .map_err(plain)?;
@@ -92,7 +104,9 @@ impl Visitor {
     pub(crate) fn figures(&self, path: &str, token: &str) -> Result<String> {
         let authorization = format!("Authorization: Bearer {token}\r\n");
         let mut answer = String::new();
-        let mut lines = self.ask(path, &authorization, PATIENCE.1, PATIENCE.1)?.take(FIGURES_BYTES_MAX);
+        let mut lines = self
+            .ask(path, &authorization, self.connect(PATIENCE.1, PATIENCE.1, PATIENCE.1)?)?
+            .take(FIGURES_BYTES_MAX);
         while !answer.ends_with("# EOF\n") {
             let read = lines.read_line(&mut answer).map_err(plain)?;
             ensure!(read > 0, "the figures end too soon");
@@ -101,8 +115,7 @@ impl Visitor {
         Ok(answer)
     }
 
-    fn ask(&self, path: &str, more: &str, knock: Duration, patience: Duration) -> Result<impl BufRead> {
-        let mut stream = self.connect(knock, patience)?;
+    fn ask(&self, path: &str, more: &str, mut stream: Stream) -> Result<impl BufRead> {
         let host = self.name.to_str();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n")
             .map_err(plain)?;
