@@ -20,12 +20,13 @@ use crate::arch::core_local::core_id;
 use crate::arch::get_processor_count;
 use crate::arch::x86_64::mm::paging::{self, BasePageSize, PageTableEntryFlags, PageTableEntryFlagsExt};
 
-/// Where a processor begins: below 1 MiB, which neither loader nor kernel use.
+/// Where a processor begins: below the memory that the loader hands on (`LOWEST_BYTES` in `image/boot/src/plan.rs`).
 const PAGE: u64 = 0x8000;
 /// As many as have a bit of their own in `net::wait`.
 const MOST: usize = 32;
-/// Without a sign of life for so long, in microseconds, a processor counts as broken. One takes a few milliseconds under emulation.
-const PATIENCE_US: u64 = 1_000_000;
+/// Without a sign of life for so long, in microseconds, a processor counts as broken. One takes a few milliseconds under
+/// emulation, and longer where its host has others to run; one that is given up on its way may hold a lock.
+const PATIENCE_US: u64 = 10_000_000;
 
 /// The register that sends interrupts to processors, and what it is told (Intel SDM volume 3, 12.6.1).
 const COMMAND: u32 = 0x830;
@@ -38,7 +39,7 @@ const ALL_OTHERS: u64 = 0b11 << 18;
 const AFTER_INIT_US: u64 = 10_000;
 const AFTER_STARTUP_US: u64 = 200;
 
-// From real mode to 64 bits at one go: paging, long mode and protection are switched on together (AMD64 manual, volume 2, 14.6).
+// From real mode by way of protected mode to 64 bits (Intel SDM volume 3, 11.9.1 and 11.8.5).
 global_asm!(
     ".pushsection .rodata.trampoline, \"a\", @progbits",
     ".code16",
@@ -48,41 +49,48 @@ global_asm!(
     "movw %cs, %ax",
     "movw %ax, %ds",
     "lgdtl trampoline_table_pointer - trampoline",
+    // CR0: protection; caches on.
+    "movl %cr0, %eax",
+    "andl $0x9fffffff, %eax",
+    "orl $1, %eax",
+    "movl %eax, %cr0",
+    "ljmpl *(trampoline_far - trampoline)",
+    ".code32",
+    "trampoline_protected:",
+    "movl $0x18, %eax",
+    "movw %ax, %ds",
+    "movw %ax, %es",
+    "movw %ax, %ss",
     // CR4: pages of long mode.
     "movl $0x20, %eax",
     "movl %eax, %cr4",
-    "movl trampoline_root - trampoline, %eax",
+    "movl {page} + trampoline_root - trampoline, %eax",
     "movl %eax, %cr3",
     // EFER: long mode, and pages that are not executable.
     "movl $0xc0000080, %ecx",
     "rdmsr",
     "orl $0x900, %eax",
     "wrmsr",
-    // CR0: paging and protection; caches on.
+    // CR0: paging.
     "movl %cr0, %eax",
-    "andl $0x9fffffff, %eax",
-    "orl $0x80000001, %eax",
+    "orl $0x80000000, %eax",
     "movl %eax, %cr0",
-    "ljmpl *(trampoline_far - trampoline)",
+    "ljmpl $8, ${page} + trampoline_long - trampoline",
     ".code64",
     "trampoline_long:",
-    "movl $0x10, %eax",
-    "movw %ax, %ds",
-    "movw %ax, %es",
-    "movw %ax, %ss",
     "xorl %edi, %edi",
     "movl trampoline_number(%rip), %esi",
     "jmpq *trampoline_entry(%rip)",
     ".balign 8",
-    // No segment, 64-bit code, data.
+    // No segment, 64-bit code, 32-bit code, data.
     "trampoline_table:",
-    ".quad 0, 0x00af9a000000ffff, 0x00cf92000000ffff",
+    ".quad 0, 0x00af9a000000ffff, 0x00cf9a000000ffff, 0x00cf92000000ffff",
     "trampoline_table_pointer:",
     ".word . - trampoline_table - 1",
     ".long {page} + trampoline_table - trampoline",
     "trampoline_far:",
-    ".long {page} + trampoline_long - trampoline",
-    ".word 8",
+    ".long {page} + trampoline_protected - trampoline",
+    ".word 0x10",
     ".balign 8",
     "trampoline_entry:",
     ".quad 0",
