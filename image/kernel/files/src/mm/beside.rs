@@ -12,10 +12,24 @@ const NODES: &str = "/bootstack,heap";
 
 /// Gives it to the heap. Called once, when the heap has its first memory.
 pub(super) fn give(heap: &LockedAllocator) {
+    each(|start, bytes| {
+        // Safety: the loader has mapped it, whole pages of it, and named it to nobody else.
+        unsafe { heap.init(start, bytes) }
+    });
+}
+
+/// How much it is.
+pub(crate) fn bytes() -> usize {
+    let mut sum = 0;
+    each(|_, bytes| sum += bytes);
+    sum
+}
+
+fn each(mut part: impl FnMut(*mut u8, usize)) {
     let Some(tree) = env::fdt() else { return };
     for region in tree.find_all_nodes(NODES).filter_map(|node| node.reg()?.next()) {
-        let Some(bytes) = region.size else { continue };
-        // Safety: the loader has mapped it, whole pages of it, and named it to nobody else.
-        unsafe { heap.init(region.starting_address.cast_mut(), bytes) };
+        if let Some(bytes) = region.size {
+            part(region.starting_address.cast_mut(), bytes);
+        }
     }
 }

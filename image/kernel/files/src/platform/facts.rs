@@ -24,7 +24,7 @@ pub(super) fn publish() -> io::Result<()> {
 
 /// What is free is free for everybody: the heap's gaps, and the pages that are not mapped yet.
 fn meminfo() -> alloc::string::String {
-    let total = physicalmem::total_memory_size() >> 10;
+    let total = (physicalmem::total_memory_size() + mm::beside::bytes()) >> 10;
     let free = (mm::allocator::free_bytes() + physicalmem::PHYSICAL_FREE_LIST.lock().free_space()) >> 10;
     format!("MemTotal:       {total:8} kB\nMemFree:        {free:8} kB\nMemAvailable:   {free:8} kB\n")
 }
