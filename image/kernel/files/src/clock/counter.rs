@@ -30,6 +30,8 @@ const WATCHED: u64 = TIMER_HZ / 200;
 const WATCHED_IN_ALL: u64 = TIMER_HZ / 25;
 /// Readings at either end.
 const READINGS: usize = 16;
+/// The first watch is off by less than such a part: a count at either end is a part in six thousand.
+const MOST_OFF: u64 = 1_000;
 /// Counter values between two looks at a timer that does not count.
 const PATIENCE: u32 = 10_000_000;
 /// If nothing can be learnt: as good a guess as any.
@@ -68,7 +70,9 @@ pub(crate) fn refine() {
         }
     }
     let last = best((0..READINGS).map(|_| reading()));
-    if let Some(rate) = last.and_then(|last| Rate::measured(last.middle() - tick, counted(&last), TIMER_HZ)) {
+    let rate = last.and_then(|last| Rate::measured(last.middle() - tick, counted(&last), TIMER_HZ));
+    // A host that stopped the machine meanwhile may have stopped one of the two alone.
+    if let Some(rate) = rate.filter(|rate| rate.khz().abs_diff(khz()) <= khz() / MOST_OFF) {
         set(rate);
     }
 }
