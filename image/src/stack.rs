@@ -147,9 +147,9 @@ mod tests {
         refused(
             &GOOD.replace("volume_mib", "volume_mb"),
             expect![[r#"
-                stack.toml: at line 19, column 1
+                stack.toml: at line 20, column 1
                    |
-                19 | volume_mb = 4096
+                20 | volume_mb = 4096
                    | ^^^^^^^^^
                 unknown field `volume_mb`, expected one of `memory_mib`, `cpus`, `volume_mib`
                 did you mean `volume_mib`?
