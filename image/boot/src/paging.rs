@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_mapped_to_its_ends_and_no_further() {
+        let mut tables = tables();
+        tables.map_within(&(2 * MIB - 0x1000..6 * MIB + 0x2000)).unwrap();
+        let data = PRESENT | WRITE | NO_EXECUTE;
+        for page in [2 * MIB - 0x1000, 6 * MIB, 6 * MIB + 0x1000] {
+            assert_eq!(*tables.entry(page, 1).unwrap(), page | data);
+        }
+        for page in [2 * MIB, 4 * MIB] {
+            assert_eq!(*tables.entry(page, 2).unwrap(), page | data | LARGE);
+        }
+        for page in [2 * MIB - 0x2000, 6 * MIB + 0x2000] {
+            assert_eq!(*tables.entry(page, 1).unwrap(), 0);
+        }
+    }
+
+    #[test]
     fn page_0_stays_unmapped() {
         let mut tables = tables();
         tables.map(&(0..0x3000), Access::default()).unwrap();
@@ -186,7 +202,11 @@ mod tests {
     #[test]
     fn the_largest_machine_fits_into_the_pool() {
         let mut tables = tables();
-        tables.map_free(&(68 * MIB..1 << 40)).unwrap();
+        tables.map_free(&(102 * MIB..1 << 40)).unwrap();
+        // As many ranges beside the image as a plan names, each on two tables.
+        for crumb in (70 * MIB..102 * MIB).step_by(4 << 20) {
+            tables.map_within(&(crumb - 0x1000..crumb + 0x1000)).unwrap();
+        }
         tables.map(&(2 * MIB..66 * MIB), Access::default()).unwrap();
         tables.map(&(MIB..2 * MIB), Access::default()).unwrap();
         tables.map(&(3000 * MIB - 1..3001 * MIB), Access::default()).unwrap();

@@ -13,6 +13,8 @@ pub const LEAST_FREE_BYTES: u64 = 8 << 20;
 /// Below, a PC's firmware has been seen to write after it said that the memory is free (Linux, kernel parameter `reservelow`); and
 /// further processors take their first steps there.
 pub const LOWEST_BYTES: u64 = 64 << 10;
+/// So many ranges beside the image are named at most: each may take two page tables, of the few that are set aside.
+const MOST_BESIDE: usize = 8;
 /// The kernel's trampoline for further processors takes 32-bit addresses, and so does direct boot.
 pub const REACH_BYTES: u64 = 4 << 30;
 
@@ -23,7 +25,8 @@ pub struct Plan {
     pub image: Range,
     /// What the kernel may take.
     pub free: Ranges,
-    /// What is free before that: below the image, and from its end to the large page that the kernel begins at.
+    /// What is free before that: below the image, and from its end to the large page that the kernel begins at. The largest
+    /// ranges of it, if there are many.
     pub beside: Ranges,
 }
 
@@ -39,6 +42,7 @@ pub fn decide(free: &Ranges, file: &Range, image_bytes: u64) -> Result<Plan, Ref
     left.remove(&(0..begin));
     free.iter().for_each(|range| beside.insert(range.start..range.end.min(begin)));
     beside.remove(&image);
+    beside.keep_largest(MOST_BESIDE);
     if left.bytes() < LEAST_FREE_BYTES {
         return Err(too_small(free, image_bytes));
     }
@@ -109,6 +113,14 @@ mod tests {
         let plan = decide(&free, &(120 * MIB..128 * MIB), 9 * MIB + 5).unwrap();
         let beside = [MIB / 16..MIB / 2, MIB + MIB / 2..2 * MIB, 11 * MIB + 0x1000..12 * MIB];
         assert_eq!(plan.beside.iter().collect::<Vec<_>>(), beside);
+    }
+
+    #[test]
+    fn crumbs_beside_the_image_take_no_page_tables() {
+        let mut free = set(&[200 * MIB..400 * MIB]);
+        (1..60).for_each(|number| free.insert(2 * number * MIB + 0x1000..2 * number * MIB + 0x3000));
+        let plan = decide(&free, &(390 * MIB..400 * MIB), 9 * MIB).unwrap();
+        assert_eq!((plan.image.start, plan.beside.iter().count()), (200 * MIB, MOST_BESIDE));
     }
 
     #[test]

@@ -69,6 +69,15 @@ impl Ranges {
         self.iter().map(|range| range.end - range.start).sum()
     }
 
+    /// Gives up the smallest ranges until there are `most` left.
+    pub fn keep_largest(&mut self, most: usize) {
+        while self.count > most
+            && let Some(least) = self.iter().min_by_key(|range| range.end - range.start)
+        {
+            self.remove(&least);
+        }
+    }
+
     fn push(&mut self, start: u64, end: u64) {
         if start >= end {
             return;
@@ -117,6 +126,15 @@ mod tests {
         set.remove(&(0x4fff..0x6001));
         assert_eq!(set.iter().collect::<Vec<_>>(), [0..0x4000, 0x7000..0x10000]);
         assert!(set.contain(&(0x7000..0x8000)) && !set.contain(&(0x3000..0x8000)));
+    }
+
+    #[test]
+    fn the_largest_are_kept() {
+        let mut set = set(&[0..0x3000, 0x4000..0x5000, 0x6000..0x9000, 0xa000..0xc000]);
+        set.keep_largest(2);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0..0x3000, 0x6000..0x9000]);
+        set.keep_largest(2);
+        assert_eq!(set.iter().count(), 2);
     }
 
     #[test]
