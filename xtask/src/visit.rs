@@ -21,8 +21,9 @@ pub(crate) const READY: &str = "/readyz";
 /// moment when it does.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// A first connection to a machine that may not run yet: what is sent before it does is lost, and sent again after a second
-/// only. So there are several in a row, each as short as this at first.
+/// only. So there are several in a row, each as short as this at first,
 const KNOCK: Duration = Duration::from_millis(5);
+/// and all together as long as this.
 const KNOCKING: Duration = Duration::from_millis(100);
 /// The longest status line read.
 const STATUS_LINE_BYTES_MAX: u64 = 1024;

@@ -15,7 +15,6 @@ mod rate;
 mod servers;
 mod shared;
 mod sntp;
-#[cfg(target_os = "none")]
 pub(crate) mod timer;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
