@@ -9,8 +9,10 @@ use std::thread::{self, ThreadId};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// So many bytes do not wait for more.
-const TOGETHER: usize = 16 * 1024;
+/// What waits has a place of so many bytes for good: one that is let go and taken anew keeps the end of the heap in use.
+const PLACE: usize = 16 * 1024;
+/// So many bytes do not wait for more: most lines still fit behind them.
+const TOGETHER: usize = PLACE - 512;
 
 static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static PATIENT: OnceLock<ThreadId> = OnceLock::new();
@@ -24,6 +26,7 @@ pub(super) fn are_wanted() -> bool {
 pub(super) fn wait_here() {
     // Whoever was first stays.
     let _ = PATIENT.set(thread::current().id());
+    waiting().reserve_exact(PLACE);
 }
 
 /// Lets all lines go that wait.
@@ -49,7 +52,7 @@ fn release(lines: &mut Vec<u8>) {
         // There is nowhere to tell that nobody listens.
         let _ = io::stdout().lock().write_all(lines);
         lines.clear();
-        lines.shrink_to(TOGETHER);
+        lines.shrink_to(PLACE);
     }
 }
 
