@@ -12,6 +12,7 @@ mod comments;
 mod compress;
 mod csrf;
 mod cursor;
+mod date;
 mod encoding;
 pub mod error;
 mod feed;
@@ -196,6 +197,22 @@ mod tests {
         assert_eq!(parts.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(page.contains("<h1>Something broke</h1>") && !page.contains("inner words"), "{page}");
         assert!(parts.headers.contains_key("x-request-id"));
+    }
+
+    #[tokio::test]
+    async fn every_answer_says_once_when_it_was_made() {
+        let fronts =
+            [Front::secure(site(), || Router::new().route("/", get(async || "page"))), plain(site())];
+        for (front, path) in
+            fronts.iter().flat_map(|front| ["/", "/robots.txt", "/nowhere"].map(|path| (front, path)))
+        {
+            let request = Request::get(path).header("host", "www.foobar.com").body(Body::empty()).unwrap();
+            let response = front.clone().oneshot(request).await.unwrap();
+            let dates: Vec<_> = response.headers().get_all("date").iter().collect();
+            let [date] = dates[..] else { panic!("{path}: {dates:?}") };
+            let said = httpdate::parse_http_date(date.to_str().unwrap()).unwrap();
+            assert!(said.elapsed().unwrap() < Duration::from_secs(60), "{path}: {date:?}");
+        }
     }
 
     #[tokio::test]

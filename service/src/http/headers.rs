@@ -1,7 +1,8 @@
 //! The headers that tell a browser what this site never does.
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_SECURITY_POLICY, DATE, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue};
 
@@ -45,11 +46,17 @@ pub(super) fn plain(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers of an answer over TLS that is made at once, with a place for the request's id: a copy that grows is copied
-/// twice.
+/// Places for what every answer has of its own: a copy that grows is copied twice.
+pub(super) fn keep_places(headers: &mut HeaderMap) {
+    for name in [DATE, REQUEST_ID] {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+}
+
+/// The headers of an answer over TLS that is made at once.
 pub(super) fn always() -> HeaderMap {
     let mut headers = HeaderMap::new();
     secure(&mut headers);
-    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
+    keep_places(&mut headers);
     headers
 }

@@ -6,13 +6,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::str;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::response::Response;
+use http::header::DATE;
 use http::{HeaderValue, Method, Request};
 use hyper::body::Body as _;
 use tracing::Span;
 
+use super::date::date;
 use super::headers::REQUEST_ID;
 use super::{Site, health};
 use crate::log::{self, Answered};
@@ -57,7 +59,7 @@ impl Visit {
         tracing::error_span!("request", request_id = self.id.as_str())
     }
 
-    /// Logs how it went, and tells the client the request's name.
+    /// Logs how it went, and tells the client the request's name and the time.
     pub(super) fn end(self, site: &Site, route: &str, mut response: Response) -> Response {
         let now = Instant::now();
         let took = now - self.begun;
@@ -78,8 +80,10 @@ impl Visit {
         if operations.minute_is_new(now) {
             operations.sample(site.database.busy());
         }
+        let headers = response.headers_mut();
+        headers.insert(DATE, date(SystemTime::now()));
         if let Ok(value) = HeaderValue::from_bytes(&self.id.0) {
-            response.headers_mut().insert(REQUEST_ID, value);
+            headers.insert(REQUEST_ID, value);
         }
         response
     }

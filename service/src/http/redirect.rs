@@ -38,9 +38,8 @@ impl Moved {
     pub(super) fn new() -> Self {
         let mut headers = HeaderMap::new();
         headers::plain(&mut headers);
-        // Places for what each answer adds: a copy that grows is copied twice.
         headers.insert(LOCATION, HeaderValue::from_static(""));
-        headers.insert(headers::REQUEST_ID, HeaderValue::from_static(""));
+        headers::keep_places(&mut headers);
         Self { headers }
     }
 
