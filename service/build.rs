@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+/// The functions that run when the program starts and answers, as patterns of their symbols' names: `cargo xtask bench site
+/// --write-orderfile` writes it.
+const ORDERFILE: &str = "orderfile.txt";
+
 /// What the feature `bench` adds.
 const MEGABYTE: &str = "megabyte.bin";
 
 fn main() {
     println!("cargo::rerun-if-changed=assets");
-    // A program's relocations are read at its start and stay in memory; packed, they are a hundredth (DT_RELR, glibc 2.36).
-    if std::env::var("TARGET").is_ok_and(|target| target.ends_with("-linux-gnu")) {
-        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-    }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    if std::env::var("TARGET").is_ok_and(|target| target.ends_with("-linux-gnu")) {
+        save_memory(&out);
+    }
     let mut table = String::from("&[\n");
     for file in sorted(Path::new("assets")) {
         table.push_str(&entry(&file, &out));
@@ -30,6 +33,30 @@ fn main() {
     }
     table.push_str("]\n");
     fs::write(out.join("assets.rs"), table).expect("the output folder is writable");
+}
+
+/// Linux keeps of a program what was touched, and code by 64 KiB around it (fault-around).
+fn save_memory(out: &Path) {
+    // Relocations are read at the start and stay in memory; packed, they are a hundredth (DT_RELR, glibc 2.36).
+    println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    println!("cargo::rerun-if-changed={ORDERFILE}");
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        let names = fs::read_to_string(ORDERFILE).expect("service/orderfile.txt is readable");
+        let script = out.join("orderfile.ld");
+        fs::write(&script, link_script(&names)).expect("the output folder is writable");
+        println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+    }
+}
+
+/// Adds to the linker's own script (`INSERT`) a section with the named functions: rustc gives each one its own. ring's
+/// assembler has one for each file.
+fn link_script(names: &str) -> String {
+    let names = names.lines().filter(|line| !line.starts_with('#'));
+    let functions: String =
+        names.map(|name| format!("    *(.text.{name} .text.unlikely.{name})\n")).collect();
+    format!(
+        "SECTIONS {{\n  .text.ordered : {{\n{functions}    *libring*(.text)\n  }}\n}}\nINSERT BEFORE .text;\n"
+    )
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {

@@ -82,7 +82,9 @@ pub fn service(layout: &Layout, optimisation: Optimisation) -> Result<PathBuf> {
     cargo.current_dir(layout.root()).args(["build", "--locked", "--target", TARGET]);
     cargo.args(["--profile", optimisation.profile()]);
     cargo.args(["--package", "service", "--features", "service/bench", "--target-dir"]).arg(&target);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", "-C\u{1f}target-feature=+crt-static");
+    // It replaces the checkout's own flags, of which service/orderfile.txt needs the names.
+    let flags = ["-Csymbol-mangling-version=v0", "-Ctarget-feature=+crt-static"];
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     command::run(&mut cargo)?;
     let service = target.join(TARGET).join(optimisation.profile()).join("service");
     step.done(progress::size(fs::metadata(&service)?.len()));

@@ -41,6 +41,15 @@ fn program(layout: &Layout, profile: Profile) -> Command {
     cargo
 }
 
+/// The same within `runner`, a program with its arguments that runs another one.
+fn program_within(runner: &[&str], layout: &Layout, profile: Profile) -> Command {
+    let mut cargo = cargo(layout, profile, "run");
+    // A list of texts in quotation marks looks the same in TOML.
+    let runner = serde_json::Value::from(runner);
+    cargo.args(["--config", &format!("target.x86_64-unknown-linux-gnu.runner={runner}"), "--quiet", "--"]);
+    cargo
+}
+
 fn cargo(layout: &Layout, profile: Profile, verb: &str) -> Command {
     let mut cargo = nested::command();
     cargo.current_dir(layout.root()).args([verb, "--package", "service", "--bin", "service"]);
@@ -62,9 +71,21 @@ pub(crate) fn seed(layout: &Layout, profile: Profile, config: &Path, posts: u64)
 impl Hosted {
     /// Starts it; what it logs goes to `log`.
     pub(crate) fn start(layout: &Layout, profile: Profile, config: &Path, log: Stdio) -> Result<Self> {
-        let mut program = program(layout, profile);
-        program.arg(config).stdin(Stdio::null()).stdout(log);
-        Ok(Self(program.spawn().context("cannot start cargo")?))
+        Self::spawn(program(layout, profile).arg(config).stdout(log))
+    }
+
+    /// The same within another program; what it logs is not kept.
+    pub(crate) fn start_within(
+        runner: &[&str],
+        layout: &Layout,
+        profile: Profile,
+        config: &Path,
+    ) -> Result<Self> {
+        Self::spawn(program_within(runner, layout, profile).arg(config).stdout(Stdio::null()))
+    }
+
+    fn spawn(program: &mut Command) -> Result<Self> {
+        Ok(Self(program.stdin(Stdio::null()).spawn().context("cannot start cargo")?))
     }
 
     /// Waits until it and its database answer.

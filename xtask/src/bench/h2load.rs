@@ -183,11 +183,19 @@ pub(super) fn family(master: u32) -> Result<Vec<u32>> {
 
 /// A page's text.
 pub(super) fn page(endpoint: &Endpoint, path: &str) -> Result<String> {
+    page_by(endpoint, path, &[])
+}
+
+/// The same with options of curl's more.
+pub(super) fn page_by(endpoint: &Endpoint, path: &str, options: &[&str]) -> Result<String> {
     let (host, address) = (&endpoint.host, &endpoint.https);
     let port = endpoint.https_port()?;
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--resolve"]).arg(format!("{host}:{port}:127.0.0.1"));
-    curl.arg("--cacert").arg(&endpoint.ca).arg(format!("{}{path}", endpoint.url().trim_end_matches('/')));
+    curl.args(options)
+        .arg("--cacert")
+        .arg(&endpoint.ca)
+        .arg(format!("{}{path}", endpoint.url().trim_end_matches('/')));
     let text = command::output(&mut curl).with_context(|| format!("no page {path} at {address}"))?;
     Ok(String::from_utf8(text)?)
 }

@@ -3,11 +3,11 @@
 //! One processor for the server that is measured, another one for load and database. Invariant: what is compared has the
 //! same certificate, protocol, file and processor, is measured in turns, and its answers were compared before.
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use ::image::machine::free_port;
-use ::image::{Layout, Stack, layout, progress};
+use ::image::{Layout, Optimisation, Stack, layout, progress};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -25,6 +25,7 @@ use crate::visit::Visitor;
 
 mod memory;
 mod nginx;
+mod orderfile;
 mod php;
 
 use nginx::Nginx;
@@ -36,6 +37,8 @@ pub(super) use php::find as php;
 const SERVER_CPU: &str = "0";
 /// Where the service and nginx are asked for the same bytes.
 const FILE: &str = "/robots.txt";
+/// What visitors ask for most.
+const COMMON: [&str; 4] = ["/", FILE, "/search?q=bread", "/feed.atom"];
 
 /// The service on this host beside nginx with PHP-FPM: static files, the front page, paging, memory
 #[derive(Debug, Args)]
@@ -49,6 +52,10 @@ pub(super) struct Sites {
     /// Posts in the database
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
     posts: u64,
+    /// Instead of measuring, write anew which functions the service runs, for the linker (service/orderfile.txt), after larger
+    /// changes of code, packages or compiler
+    #[arg(long)]
+    write_orderfile: bool,
     /// Watch the service's memory over a million requests instead of fifty thousand
     #[arg(long)]
     million: bool,
@@ -75,6 +82,15 @@ struct Row {
     ratio: Option<Spread>,
 }
 
+/// What a service needs: a database with posts, and a configuration.
+struct Ground {
+    folder: PathBuf,
+    config: PathBuf,
+    endpoint: Endpoint,
+    visitor: Visitor,
+    mysql: Mysql,
+}
+
 /// What is measured, and everything that must live meanwhile.
 struct Stage {
     endpoint: Endpoint,
@@ -88,16 +104,18 @@ impl Sites {
     pub(super) fn run(&self) -> Result<()> {
         let layout = Layout::here()?;
         let stack = Stack::load(&layout)?;
-        preflight::check(
-            &layout,
-            &[Purpose::Build, Purpose::Load, Purpose::Compare, Purpose::Php],
-            self.preflight,
-        )?;
-        ensure!(
-            hosted::build(&layout, Profile::Machine(stack.web.optimisation))?,
-            "the service does not compile"
-        );
-        let stage = self.stage(&layout, &stack)?;
+        let mut purposes = vec![Purpose::Build, Purpose::Load];
+        purposes.extend(match self.write_orderfile {
+            true => vec![Purpose::Trace],
+            false => vec![Purpose::Compare, Purpose::Php],
+        });
+        preflight::check(&layout, &purposes, self.preflight)?;
+        build(&layout, stack.web.optimisation)?;
+        let ground = self.ground(&layout, &stack)?;
+        if self.write_orderfile {
+            return orderfile::write(&layout, &ground);
+        }
+        let stage = stage(&layout, &stack, ground)?;
         let report = Report { posts: self.posts, rows: self.rows(&stage)? };
         print!("{}", table(&report));
         let path = layout.target().join("bench/site.json");
@@ -106,7 +124,7 @@ impl Sites {
         Ok(())
     }
 
-    fn stage(&self, layout: &Layout, stack: &Stack) -> Result<Stage> {
+    fn ground(&self, layout: &Layout, stack: &Stack) -> Result<Ground> {
         let site = Site::open(layout, stack)?;
         let folder = layout.run().join("bench-site");
         let port = free_port()?;
@@ -120,23 +138,10 @@ impl Sites {
             database_host: "127.0.0.1",
             database_port: port,
         };
-        let text = site.config(&places)?;
-        write_secret(&config, &text)?;
+        write_secret(&config, &site.config(&places)?)?;
         self.seed(layout, stack, &folder, &config)?;
-        let log = fs::File::create(folder.join("service.log"))?;
-        let mut service =
-            Hosted::start(layout, Profile::Machine(stack.web.optimisation), &config, Stdio::from(log))?;
         let visitor = Visitor::new(&stack.host, endpoint.https_port()?, site.root())?;
-        service.await_ready(&visitor)?;
-        h2load::pin(service.id(), SERVER_CPU)?;
-        h2load::pin(mysql.id(), h2load::CPU)?;
-        let page = h2load::page(&endpoint, "/")?;
-        let php = Php::start(&folder.join("php"), &text, &page)?;
-        let files = layout.root().join("service/assets");
-        let nginx = Nginx::start(&folder.join("nginx"), &text, &files, &php.location())?;
-        let stage = Stage { endpoint, service, nginx, _php: php, _mysql: mysql };
-        stage.compare(&[FILE, "/"])?;
-        Ok(stage)
+        Ok(Ground { folder, config, endpoint, visitor, mysql })
     }
 
     /// The posts of an earlier run are used again.
@@ -250,7 +255,7 @@ impl Sites {
     fn flat(&self, stage: &Stage) -> Result<Row> {
         let requests = if self.million { 1_000_000 } else { 50_000 };
         let step = progress::start(format!("memory over {requests} requests"));
-        let mixed = Load::new(&stage.endpoint, &["/", FILE, "/search?q=bread", "/feed.atom"], 1);
+        let mixed = Load::new(&stage.endpoint, &COMMON, 1);
         mixed.count(requests / 10).run(Protocol::Http2)?;
         let early = memory::mib(&[stage.service.id()])?;
         mixed.count(requests - requests / 10).run(Protocol::Http2)?;
@@ -263,6 +268,29 @@ impl Sites {
             &[early],
         )
     }
+}
+
+fn build(layout: &Layout, optimisation: Optimisation) -> Result<()> {
+    ensure!(hosted::build(layout, Profile::Machine(optimisation))?, "the service does not compile");
+    Ok(())
+}
+
+fn stage(layout: &Layout, stack: &Stack, ground: Ground) -> Result<Stage> {
+    let Ground { folder, config, endpoint, visitor, mysql } = ground;
+    let log = fs::File::create(folder.join("service.log"))?;
+    let mut service =
+        Hosted::start(layout, Profile::Machine(stack.web.optimisation), &config, Stdio::from(log))?;
+    service.await_ready(&visitor)?;
+    h2load::pin(service.id(), SERVER_CPU)?;
+    h2load::pin(mysql.id(), h2load::CPU)?;
+    let page = h2load::page(&endpoint, "/")?;
+    let text = fs::read(&config)?;
+    let php = Php::start(&folder.join("php"), &text, &page)?;
+    let files = layout.root().join("service/assets");
+    let nginx = Nginx::start(&folder.join("nginx"), &text, &files, &php.location())?;
+    let stage = Stage { endpoint, service, nginx, _php: php, _mysql: mysql };
+    stage.compare(&[FILE, "/"])?;
+    Ok(stage)
 }
 
 impl Stage {

@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Browse,
     /// Measuring beside other programs.
     Compare,
+    /// Watching a program run.
+    Trace,
 }
 
 /// One thing that the host must have.
@@ -164,6 +166,15 @@ pub(super) const NEEDS: &[Need] = &[
         archive: Archive::Release,
         rustup: &[],
         probe: |_| one_of(&["/usr/sbin/nginx"]),
+    },
+    Need {
+        name: "QEMU's user emulation",
+        why: "tells which functions of a program run",
+        purpose: Purpose::Trace,
+        debian: &["qemu-user"],
+        archive: Archive::Release,
+        rustup: &[],
+        probe: |_| runs("qemu-x86_64", "-version"),
     },
     Need {
         name: "rustfmt and clippy",
