@@ -5,6 +5,7 @@
 
 pub(super) mod bearer;
 mod body;
+mod condition;
 mod posts;
 mod write;
 

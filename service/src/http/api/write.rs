@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::bearer::Holder;
 use super::body::Body;
+use super::condition::Unconditional;
 use super::posts::{Comment, Post, whole};
 use crate::http::comments::{COMMENT_CHARS, comment_text};
 use crate::http::error::{Error, Fault};
@@ -112,6 +113,7 @@ pub(super) async fn add(
 pub(super) async fn edit(
     State(site): State<Site>,
     Holder(user): Holder,
+    _: Unconditional,
     id: Result<Path<u64>, PathRejection>,
     Body(edit): Body<Edit>,
 ) -> Result<Json<Post>, Error> {
@@ -135,6 +137,7 @@ pub(super) async fn edit(
 pub(super) async fn delete(
     State(site): State<Site>,
     Holder(user): Holder,
+    _: Unconditional,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let id = number(id)?;
@@ -170,6 +173,7 @@ pub(super) async fn comment(
 pub(super) async fn delete_comment(
     State(site): State<Site>,
     Holder(user): Holder,
+    _: Unconditional,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let id = number(id)?;
