@@ -51,10 +51,15 @@ use edge::Load;
 
 pub use front::Front;
 
-/// The fields of a form or query that has none.
+/// The fields of a form that has none.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+/// The fields of a query that nothing is read from. As in all queries of pages, more are no fault: other sites and newsletters
+/// add theirs to links, to count who follows them.
+#[derive(Debug, serde::Deserialize)]
+struct Whatever {}
 
 /// What every handler can reach. Cloning counts one reference: each layer and each handler has a clone.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::fields::Query;
 use super::moment::Moment;
 use super::posts::Author;
-use super::{Nothing, Site, markdown};
+use super::{Site, Whatever, markdown};
 use db::posts::Post;
 
 /// Posts in the feed.
@@ -43,7 +43,7 @@ struct Entry {
     updated: String,
 }
 
-async fn feed(State(site): State<Site>, Query(Nothing {}): Query<Nothing>) -> Result<Response, Error> {
+async fn feed(State(site): State<Site>, Query(Whatever {}): Query<Whatever>) -> Result<Response, Error> {
     let posts = site.database.newest_posts(SHOWN).await?;
     // Without posts, it has not changed since the beginning.
     let updated = posts.iter().map(changed).max().unwrap_or(OffsetDateTime::UNIX_EPOCH);

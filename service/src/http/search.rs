@@ -38,7 +38,6 @@ pub(super) fn routes() -> Router<Site> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct SearchQuery {
     #[serde(default)]
     q: String,

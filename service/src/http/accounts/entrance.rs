@@ -19,7 +19,6 @@ use db::sessions::Viewer;
 use edge::Peer;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Next {
     #[serde(default)]
     next: String,

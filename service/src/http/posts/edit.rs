@@ -12,7 +12,7 @@ use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::page::{page, with_status};
 use crate::http::session::SignedIn;
-use crate::http::{Nothing, Site, gate};
+use crate::http::{Nothing, Site, Whatever, gate};
 use db::posts::{Edited, Post, Text};
 use db::sessions::Viewer;
 
@@ -32,7 +32,7 @@ struct EditPage {
 
 pub(super) async fn blank(
     SignedIn(viewer): SignedIn,
-    Query(Nothing {}): Query<Nothing>,
+    Query(Whatever {}): Query<Whatever>,
 ) -> Result<Response, Error> {
     page(&form_page(viewer, None, 0, Draft::default(), Faults::default()))
 }

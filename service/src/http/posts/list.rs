@@ -22,7 +22,6 @@ const SHOWN: usize = 20;
 
 /// Which page of a list.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(in crate::http) struct PageQuery {
     pub(in crate::http) after: Option<String>,
 }
