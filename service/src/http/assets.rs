@@ -82,7 +82,7 @@ impl File {
 
     /// The conditions in the order of RFC 9110, 13.2.2. Dates are not compared: no file has one.
     fn get(&self, asked: &HeaderMap, may_be_part: bool) -> Response {
-        let accepted = joined(asked, &ACCEPT_ENCODING);
+        let accepted = headers::list(asked, &ACCEPT_ENCODING);
         let chosen = encoding::choose(self.asset.encodings, accepted.as_deref());
         let representation = &self.representations[chosen];
         let tag = &representation.etag;
@@ -165,17 +165,6 @@ fn caching(asset: &Asset) -> &'static str {
 }
 
 /// Whether the list in a header names the entity tag, if the header is there.
-fn names(
-    headers: &HeaderMap,
-    name: &HeaderName,
-    etag: &str,
-    matches: fn(&str, &str) -> bool,
-) -> Option<bool> {
-    joined(headers, name).map(|list| matches(&list, etag))
-}
-
-/// Several lines of one list header mean the same as one (RFC 9110, 5.3).
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    if lines.is_empty() { None } else { Some(lines.join(",")) }
+fn names(asked: &HeaderMap, name: &HeaderName, etag: &str, matches: fn(&str, &str) -> bool) -> Option<bool> {
+    headers::list(asked, name).map(|list| matches(&list, etag))
 }

@@ -17,12 +17,14 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper::body::Body as _;
 
-use super::encoding;
+use super::{encoding, headers};
 
 /// Less fits into one packet anyway (a TLS record of 1,400 bytes with its head).
 const LEAST_BYTES: u64 = 1024;
 /// More is no page of this site, and would keep other requests waiting for tens of milliseconds.
 const MOST_BYTES: u64 = 1 << 20;
+/// By what an answer differs that may be compressed.
+const VARIES: HeaderValue = HeaderValue::from_static("accept-encoding");
 /// The others wait while a page is compressed: of zlib's levels the first that still looks for lazy matches.
 const LEVEL: Compression = Compression::new(4);
 
@@ -42,11 +44,15 @@ impl Wanted {
 
 /// Compresses an answer that is worth it for whoever wants it.
 pub(super) async fn compress(response: Response, Wanted { gzip: wanted, head }: Wanted) -> Response {
-    if !worthwhile(&response, head) {
+    // A route's answer to HEAD comes without its body, a refusal's page is there.
+    let taken = head && response.body().size_hint().exact() == Some(0);
+    if !worthwhile(&response, taken) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    parts.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    if !parts.headers.get_all(VARY).iter().any(|names| names == VARIES) {
+        parts.headers.append(VARY, VARIES);
+    }
     if !wanted {
         return Response::from_parts(parts, body);
     }
@@ -54,22 +60,22 @@ pub(super) async fn compress(response: Response, Wanted { gzip: wanted, head }: 
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     // A body of known size is in memory: reading it neither waits nor fails.
-    let body = if head { body } else { gzip(&to_bytes(body, usize::MAX).await.unwrap_or_default()) };
+    let body = if taken { body } else { gzip(&to_bytes(body, usize::MAX).await.unwrap_or_default()) };
     Response::from_parts(parts, body)
 }
 
 fn wants(headers: &HeaderMap) -> bool {
     let credentials = headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION);
-    let mut lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    !credentials && lines.any(|line| encoding::wants(line, "gzip"))
+    let accepted = headers::list(headers, &ACCEPT_ENCODING);
+    !credentials && accepted.is_some_and(|accepted| encoding::wants(&accepted, "gzip"))
 }
 
-fn worthwhile(response: &Response, head: bool) -> bool {
+fn worthwhile(response: &Response, taken: bool) -> bool {
     let headers = response.headers();
     let untouched = [CONTENT_ENCODING, CONTENT_RANGE].iter().all(|name| !headers.contains_key(name));
     let text =
         |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
-    let size = if head { text(CONTENT_LENGTH).parse().ok() } else { response.body().size_hint().exact() };
+    let size = if taken { text(CONTENT_LENGTH).parse().ok() } else { response.body().size_hint().exact() };
     untouched
         && size.is_some_and(|size| (LEAST_BYTES..=MOST_BYTES).contains(&size))
         && is_text(text(CONTENT_TYPE))

@@ -15,12 +15,15 @@ use axum::extract::{DefaultBodyLimit, MatchedPath};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use edge::{Answer, Answers, Peer};
-use http::{Request, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request, StatusCode};
+use hyper::body::Body as _;
 use tower::{Service, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use super::assets::Files;
+use super::error::Error;
 use super::observe::Visit;
 use super::{Site, compress, csrf, error, headers, host, methods, redirect};
 
@@ -65,7 +68,12 @@ impl Front {
 
     /// In front of the few routes of the plain HTTP listener.
     pub(super) fn plain(site: Site, routes: impl FnOnce() -> Router<Site> + Send + 'static) -> Self {
-        let routes = |_: &Site| routes().layer(from_fn(named));
+        let routes = |_: &Site| {
+            routes()
+                .fallback(methods::nowhere)
+                .method_not_allowed_fallback(methods::refuse)
+                .layer(from_fn(named))
+        };
         Self::new(site, Quick::Moved(redirect::Moved::new()), routes)
     }
 
@@ -112,7 +120,8 @@ impl Behind {
         match &self.quick {
             // An authority asks by any of the certificate's names.
             Quick::Moved(_) if redirect::has_route(request.uri().path()) => {
-                host::malformed(request).map(|refusal| (UNKNOWN, refusal))
+                let refusal = host::oversized(&self.site, request).or_else(|| host::malformed(request));
+                refusal.map(|refusal| (UNKNOWN, refusal))
             }
             Quick::Moved(moved) => Some((
                 UNKNOWN,
@@ -136,6 +145,7 @@ impl Behind {
         let span = visit.span();
         async move {
             let (program, wanted) = (error::is_program(&request), compress::Wanted::by(&request));
+            let head = request.method() == Method::HEAD;
             let (route, response) = match made {
                 Some((route, response)) => (Route::Quick(route), response),
                 None => self.routed(request).await,
@@ -146,6 +156,7 @@ impl Behind {
                 Quick::Moved(_) => headers::plain(response.headers_mut()),
                 Quick::Files(_) => headers::secure(response.headers_mut()),
             }
+            let response = if head { without_body(response) } else { response };
             visit.end(&self.site, route.as_str(), response)
         }
         .instrument(span)
@@ -154,6 +165,10 @@ impl Behind {
 
     /// The answer of a route, if it comes in time.
     async fn routed(&self, request: Request<Body>) -> (Route, Response) {
+        // A body that says how long it is need not come to be refused.
+        if request.body().size_hint().lower() > self.site.shared.body_bytes as u64 {
+            return (Route::Quick(UNKNOWN), Error::BodyTooLarge.into_response());
+        }
         let answer = db::for_request(Router::clone(&self.router).oneshot(request));
         let response = match tokio::time::timeout(self.site.shared.request, answer).await {
             Ok(Ok(response)) => response,
@@ -162,6 +177,16 @@ impl Behind {
         let matched = response.extensions().get::<MatchedPath>().cloned();
         (matched.map_or(Route::Quick(UNKNOWN), Route::Matched), response)
     }
+}
+
+/// The head of an answer alone, with the length that its body would have (RFC 9110, 8.6). HTTP/1.1 sends no body after it
+/// anyway, HTTP/2 would.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(bytes) = body.size_hint().exact().filter(|bytes| *bytes > 0) {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| bytes.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 /// In the place of a route where none was looked for, or none was found.

@@ -46,6 +46,13 @@ pub(super) fn plain(headers: &mut HeaderMap) {
     }
 }
 
+/// A list that a request sends: several lines mean the same as one (RFC 9110, 5.3).
+pub(super) fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let first = lines.next()?.into_owned();
+    Some(lines.fold(first, |list, line| list + "," + &line))
+}
+
 /// Places for what every answer has of its own: a copy that grows is copied twice.
 pub(super) fn keep_places(headers: &mut HeaderMap) {
     for name in [DATE, REQUEST_ID] {

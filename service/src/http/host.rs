@@ -21,11 +21,8 @@ pub(super) fn refusal(
     request: &Request<Body>,
     headers: impl FnOnce() -> HeaderMap,
 ) -> Option<Response> {
-    if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
-        return Some(Error::UriTooLong.into_response());
-    }
-    if head_bytes(request.headers()) > site.shared.head_bytes {
-        return Some(Error::HeadTooLarge.into_response());
+    if let Some(refusal) = oversized(site, request) {
+        return Some(refusal);
     }
     if !is_for(request, &site.shared.host) {
         if let Some(refusal) = malformed(request) {
@@ -42,6 +39,15 @@ pub(super) fn refusal(
         });
     }
     crowded(site)
+}
+
+/// What is longer than the site accepts: the address or the head.
+pub(super) fn oversized(site: &Site, request: &Request<Body>) -> Option<Response> {
+    if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > site.shared.url_bytes) {
+        return Some(Error::UriTooLong.into_response());
+    }
+    let bytes = head_bytes(request.headers());
+    (bytes > site.shared.head_bytes).then(|| Error::HeadTooLarge.into_response())
 }
 
 /// Why a request is none, whoever it is for: in HTTP/1.1 it has one header `Host`, in every version at most one, and that

@@ -64,9 +64,9 @@ impl Moved {
 /// mistake is posted again over HTTPS, not turned into a GET.
 pub(super) fn to_https(site: &Site, uri: &Uri, headers: HeaderMap) -> Response {
     // What is no path, as the `*` of `OPTIONS`, would become a part of the name.
-    let path = uri.path_and_query().map(|path| path.as_str()).filter(|path| path.starts_with('/'));
-    let path = path.unwrap_or("/");
-    let location = [site.shared.base.as_str(), path].concat();
+    let path = Some(uri.path()).filter(|path| path.starts_with('/')).unwrap_or("/");
+    let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
+    let location = [site.shared.base.as_str(), path, mark, query].concat();
     let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) else {
         return StatusCode::BAD_REQUEST.into_response();
     };

@@ -36,6 +36,35 @@ async fn a_target_that_is_no_path_moves_to_the_front_page() {
 }
 
 #[tokio::test]
+async fn a_whole_address_without_a_path_keeps_its_query() {
+    let whole = Request::get("http://www.foobar.com?a=b").header("host", HOST).body(Body::empty()).unwrap();
+    let (parts, _) = send(redirect(), whole).await;
+    assert_eq!(parts.headers["location"], "https://www.foobar.com/?a=b");
+}
+
+#[tokio::test]
+async fn what_is_answered_in_the_clear_has_the_limits_and_methods_of_the_site() {
+    for path in ["/healthz", "/.well-known/acme-challenge/none"] {
+        let asked = |method: Method, query: usize, head: usize| {
+            let target = format!("{path}?{}", "a".repeat(query));
+            let request = Request::builder().method(method).uri(target).header("host", HOST);
+            request.header("x", "a".repeat(head)).body(Body::empty()).unwrap()
+        };
+        for (method, query, head, status) in [
+            (Method::OPTIONS, 0, 0, StatusCode::NO_CONTENT),
+            (Method::POST, 0, 0, StatusCode::METHOD_NOT_ALLOWED),
+            (Method::GET, 257, 0, StatusCode::URI_TOO_LONG),
+            (Method::GET, 0, 16 * 1024, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        ] {
+            let (parts, _) = send(redirect(), asked(method, query, head)).await;
+            assert_eq!(parts.status, status, "{path} {query} {head}");
+            let tells = [StatusCode::NO_CONTENT, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
+            assert_eq!(parts.headers.contains_key("allow"), tells, "{path} {status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_said_of_https_in_the_clear() {
     let config = with_tls(AUTHORITY).unwrap();
     let aliased = service::http::plain(Site::new(&config, Database::new(&config)));

@@ -9,7 +9,7 @@ use config::Config;
 use db::Database;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 use service::assets;
 use service::http::Site;
 use tower::ServiceExt as _;
@@ -165,7 +165,7 @@ async fn each_refusal_comes_as_a_page_with_the_requests_id() {
     let mut broken = form("/login", GOOD);
     *broken.body_mut() = Body::new(Unfinished::Breaks);
     for (request, status, heading) in [
-        (get("/?unknown=1"), 400, "Bad request"),
+        (get("/?after=1&after=1"), 400, "Bad request"),
         (broken, 400, "Bad request"),
         (get("/no/such/page"), 404, "Not found"),
         (deleted, 405, "Method not allowed"),
@@ -269,16 +269,81 @@ async fn a_form_sent_from_another_site_is_refused() {
     }
 }
 
+/// Other sites add fields to links, to count who follows them.
+#[tokio::test]
+async fn a_link_with_more_in_its_query_is_the_page() {
+    for path in ["/register?utm_source=a", "/login?next=/&fbclid=b"] {
+        assert_eq!(send(router(), get(path)).await.0.status, StatusCode::OK, "{path}");
+    }
+    for path in ["/?utm_source=a", "/posts/1?fbclid=b", "/tags/a?x", "/people/abc?x=1&x=2", "/feed.atom?x=1"]
+    {
+        // Only the database is missing.
+        assert_eq!(send(router(), get(path)).await.0.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
+    assert_eq!(send(router(), get("/api/v1/posts?x=1")).await.0.status, StatusCode::BAD_REQUEST);
+}
+
 #[tokio::test]
 async fn head_answers_as_get_without_a_body() {
-    for path in ["/healthz", assets::path("site.css")] {
-        let mut request = get(path);
-        *request.method_mut() = Method::HEAD;
-        let (head, body) = send(router(), request).await;
-        let (get, _) = send(router(), get(path)).await;
-        assert_eq!((head.status, body.as_str()), (StatusCode::OK, ""));
-        assert_eq!(head.headers["content-length"], get.headers["content-length"]);
+    for (path, accepted) in [
+        ("/healthz", "identity"),
+        (assets::path("site.css"), "identity"),
+        ("/no/such/page", "identity"),
+        ("/no/such/page", "gzip"),
+        ("/posts", "gzip"),
+        ("/api/v1/no/such", "gzip"),
+        ("/register", "identity"),
+    ] {
+        let asked = |method| {
+            let mut request = get(path);
+            *request.method_mut() = method;
+            request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
+            request
+        };
+        let router = router();
+        let head = router.clone().oneshot(asked(Method::HEAD)).await.unwrap();
+        let get = router.oneshot(asked(Method::GET)).await.unwrap();
+        assert_eq!((head.status(), head.body().size_hint().exact()), (get.status(), Some(0)), "{path}");
+        for name in ["content-type", "content-encoding", "vary", "allow"] {
+            assert_eq!(head.headers().get(name), get.headers().get(name), "{path}: {name}");
+        }
+        // It may be left out where it would take the making of a page (RFC 9110, 8.6).
+        let Some(said) = head.headers().get("content-length") else { continue };
+        let said: i64 = said.to_str().unwrap().parse().unwrap();
+        let is = i64::try_from(get.body().size_hint().exact().unwrap()).unwrap();
+        // A request's name is in a refusal's page, and another one has another compressed length.
+        let most = if head.headers().contains_key("content-encoding") { 8 } else { 0 };
+        assert!(is > 0 && (said - is).abs() <= most, "{path}: {said}, {is}");
     }
+}
+
+#[tokio::test]
+async fn a_list_in_several_lines_is_one() {
+    let mut request = get("/register");
+    request.headers_mut().append("accept-encoding", "gzip;q=0".parse().unwrap());
+    request.headers_mut().append("accept-encoding", "*".parse().unwrap());
+    assert_eq!(send(router(), request).await.0.headers.get("content-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    struct Endless;
+    impl hyper::body::Body for Endless {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            panic!("the body is read")
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(1025)
+        }
+    }
+    let mut request = form("/login", "");
+    *request.body_mut() = Body::new(Endless);
+    let (parts, page) = send(router(), request).await;
+    assert_eq!(parts.status, StatusCode::PAYLOAD_TOO_LARGE, "{page}");
 }
 
 #[tokio::test]
