@@ -79,9 +79,7 @@ fn no_search_is_a_fault_of_ours(fixture: &Fixture) -> anyhow::Result<()> {
                 .expect(StatusCode::OK)?
                 .hides("<script>alert")?;
         }
-        for address in
-            ["/search?q=%ff", "/search?q=a&q=b", "/search?x=1", &format!("/search?q={}", "a".repeat(201))]
-        {
+        for address in ["/search?q=%ff", "/search?q=a&q=b", &format!("/search?q={}", "a".repeat(201))] {
             visitor.get(address).await?.expect(StatusCode::BAD_REQUEST)?;
         }
         Ok(())

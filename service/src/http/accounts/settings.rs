@@ -29,7 +29,6 @@ const SHOWN: u32 = 20;
 const DELETED_AT_ONCE: u32 = 500;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Notice {
     done: Option<Done>,
 }

@@ -36,7 +36,6 @@ pub(super) struct Offer {
 
 /// What the address says after a form.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Said {
     #[serde(default)]
     wished: String,
