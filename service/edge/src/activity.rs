@@ -42,6 +42,8 @@ struct Clock {
     head_ms: AtomicU64,
     /// Whether everything that was to be sent is.
     is_flushed: AtomicBool,
+    /// Whether the last answer is sent and the client was told that none follows.
+    is_closing: AtomicBool,
     /// Whether there ever was a request.
     is_used: AtomicBool,
     used: Notify,
@@ -81,6 +83,7 @@ impl Activity {
             requests: AtomicU32::new(0),
             head_ms: AtomicU64::new(0),
             is_flushed: AtomicBool::new(true),
+            is_closing: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
             used: Notify::new(),
             is_leaving: AtomicBool::new(false),
@@ -178,7 +181,8 @@ impl Activity {
     }
 
     /// Ends when nothing was done for a while, and nothing is on its way in either direction, as far as is known here: who
-    /// answered early may still be sent a request's body.
+    /// answered early may still be sent a request's body. It never ends once the connection closes: what comes then is no
+    /// request (RFC 9112, 9.6).
     pub(crate) async fn rests(&self, patience: &mut Patience) {
         loop {
             let (now, last) = (Instant::now(), self.last());
@@ -197,6 +201,7 @@ impl Activity {
         self.0.requests.load(Ordering::Relaxed) == 0
             && self.0.head_ms.load(Ordering::Relaxed) == NO_HEAD
             && self.0.is_flushed.load(Ordering::Relaxed)
+            && !self.0.is_closing.load(Ordering::Relaxed)
     }
 
     /// Ends when the connection is asked to make room.
@@ -270,6 +275,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.activity.0.is_closing.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -233,6 +233,8 @@ impl Connection {
             .max_buf_size(self.limits.header_kib as usize * HEAD_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         tokio::select! {
+            // hyper first, so that it has closed what is to be closed before that is taken for a rest.
+            biased;
             () = self.watch(Pin::new(&mut connection), activity) => return None,
             () = activity.overdue(seconds(self.limits.header_s)) => return None,
             () = activity.rests(patience) => {}
@@ -285,6 +287,7 @@ impl Connection {
     async fn watch<C: GracefulConnection>(&self, mut connection: Pin<&mut C>, activity: &Activity) {
         let idle = seconds(self.limits.idle_s);
         tokio::select! {
+            biased;
             _ = connection.as_mut() => {}
             () = self.drained(activity) => end(connection, activity.stopped(idle)).await,
             () = activity.stopped(idle) => end(connection, tokio::time::sleep(FAREWELL)).await,
