@@ -19,6 +19,8 @@ use db::posts::Post;
 
 /// Posts in the feed.
 const SHOWN: u32 = 20;
+/// What they may have together in HTML: twenty long posts. The feed is all in memory while it is written, twice for a moment.
+const HTML_BYTES: usize = 256 * 1024;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/feed.atom", get(feed))
@@ -37,7 +39,10 @@ struct Feed<'a> {
 struct Entry {
     id: u64,
     title: String,
-    html: String,
+    /// The whole post as HTML; `None` if the newer ones have left no place for it.
+    html: Option<String>,
+    /// The beginning, for a post whose whole does not stand here.
+    excerpt: String,
     author: Author,
     published: String,
     updated: String,
@@ -51,7 +56,7 @@ async fn feed(State(site): State<Site>, Query(Whatever {}): Query<Whatever>) -> 
         host: &site.shared.host,
         base: site.shared.base.clone(),
         updated: Moment::new(updated).machine(),
-        entries: posts.into_iter().map(Entry::from).collect(),
+        entries: entries(posts),
     };
     let headers =
         [(CONTENT_TYPE, "application/atom+xml; charset=utf-8"), (CACHE_CONTROL, "public, max-age=60")];
@@ -62,11 +67,23 @@ fn changed(post: &Post) -> OffsetDateTime {
     post.edited_at.unwrap_or(post.created_at)
 }
 
-impl From<Post> for Entry {
-    fn from(post: Post) -> Self {
+/// The newest are whole, as many as there is a place for.
+fn entries(posts: Vec<Post>) -> Vec<Entry> {
+    let mut free = HTML_BYTES;
+    let entry = |post: Post| {
+        let html = (free > 0).then(|| markdown::html(&post.body)).filter(|html| html.len() <= free);
+        free = html.as_ref().map_or(0, |html| free - html.len());
+        Entry::new(post, html)
+    };
+    posts.into_iter().map(entry).collect()
+}
+
+impl Entry {
+    fn new(post: Post, html: Option<String>) -> Self {
         Self {
             id: post.id,
-            html: xml_text(&markdown::html(&post.body)),
+            excerpt: if html.is_some() { String::new() } else { xml_text(&markdown::excerpt(&post.body)) },
+            html: html.map(|html| xml_text(&html)),
             published: Moment::new(post.created_at).machine(),
             updated: Moment::new(changed(&post)).machine(),
             author: Author::new(post.author_name, post.author_display_name.map(|name| xml_text(&name))),

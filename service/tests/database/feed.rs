@@ -9,6 +9,7 @@ use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("the_feed_has_the_newest_posts_under_lasting_names", the_feed_has_the_newest_posts_under_lasting_names),
+    ("a_feed_has_a_limit_and_every_post", a_feed_has_a_limit_and_every_post),
     ("an_empty_site_has_a_feed", an_empty_site_has_a_feed),
 ];
 
@@ -44,6 +45,28 @@ fn an_empty_site_has_a_feed(fixture: &Fixture) -> anyhow::Result<()> {
         let (_, router) = fixture.empty_site().await?;
         let feed = Visitor::new(&router).get("/feed.atom").await?.expect(StatusCode::OK)?;
         feed.says("<updated>1970-01-01T00:00:00Z</updated>")?.hides("<entry>")?;
+        Ok(())
+    })
+}
+
+/// The HTML is in memory for everybody who asks: without a limit, twenty posts of one account would fill a machine.
+fn a_feed_has_a_limit_and_every_post(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let long = "|".to_owned() + &"1|".repeat(50) + "\n|" + &"-|".repeat(50) + "\n";
+        let long = long + &("|".to_owned() + &"1|".repeat(50) + "\n").repeat(95);
+        for number in 0..20 {
+            ada.write(&format!("Table {number}."), &format!("begins {number}.\n\n{long}"), "").await?;
+        }
+        let feed = Visitor::new(&router).get("/feed.atom").await?.expect(StatusCode::OK)?.page;
+        ensure!(feed.len() < 1 << 20, "{} bytes", feed.len());
+        for number in 0..20 {
+            ensure!(feed.contains(&format!("begins {number}.")), "{number} is not there");
+        }
+        let whole = feed.matches("<content type=\"html\"").count();
+        ensure!((2..20).contains(&whole) && feed.matches("<summary>").count() == 20 - whole, "{whole} whole");
+        ensure!(feed.find("<summary>") > feed.rfind("<content"), "not the newest are whole");
         Ok(())
     })
 }

@@ -21,6 +21,8 @@ use db::sessions::Viewer;
 
 /// Comments on one page.
 const COMMENTS_SHOWN: usize = 50;
+/// What they may have together in HTML: thirteen of the longest.
+const COMMENTS_BYTES: usize = 256 * 1024;
 /// Versions on one page: each is a whole text.
 const VERSIONS_SHOWN: usize = 10;
 
@@ -96,9 +98,10 @@ pub(in crate::http) async fn with_refused_comment(
 
 async fn post_page(site: &Site, viewer: Option<Viewer>, post: Post, after: u64) -> Result<PostPage, Error> {
     let me = viewer.as_ref().map(|viewer| viewer.id);
-    let mut comments = site.database.comments(post.id, after, COMMENTS_SHOWN as u32 + 1).await?;
-    let more = comments.len() > COMMENTS_SHOWN;
-    comments.truncate(COMMENTS_SHOWN);
+    let rows = site.database.comments(post.id, after, COMMENTS_SHOWN as u32 + 1).await?;
+    let found = rows.len();
+    let comments = comments_shown(rows, me);
+    let more = comments.len() < found;
     let next = comments.last().filter(|_| more).map(|last| cursor::write(List::Comments, last.id));
     Ok(PostPage {
         id: post.id,
@@ -109,12 +112,23 @@ async fn post_page(site: &Site, viewer: Option<Viewer>, post: Post, after: u64) 
         edited: post.edited_at.map(Moment::new),
         mine: me.is_some() && me == post.author_id,
         title: post.title,
-        comments: comments.into_iter().map(|comment| shown(comment, me)).collect(),
+        comments,
         next,
         viewer,
         draft: String::new(),
         fault: None,
     })
+}
+
+/// The comments that fit on one page, at least one.
+fn comments_shown(rows: Vec<Comment>, me: Option<u64>) -> Vec<CommentShown> {
+    let mut bytes = 0;
+    let fits = |comment: &CommentShown| {
+        let first = bytes == 0;
+        bytes += comment.body.len();
+        first || bytes <= COMMENTS_BYTES
+    };
+    rows.into_iter().take(COMMENTS_SHOWN).map(|row| shown(row, me)).take_while(fits).collect()
 }
 
 fn shown(comment: Comment, me: Option<u64>) -> CommentShown {
