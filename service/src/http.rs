@@ -92,6 +92,7 @@ struct Shared {
     base: String,
     load: Arc<Load>,
     cards: posts::Cards,
+    searches: search::Searches,
     operations: Operations,
     metrics_token: Option<[u8; 32]>,
     operators: Vec<String>,
@@ -115,6 +116,7 @@ impl Site {
             base: base(config),
             load: Arc::default(),
             cards: posts::Cards::default(),
+            searches: search::Searches::default(),
             operations: Operations::default(),
             operators: config.operations.operators.clone(),
             metrics_token: token.map(|token| Sha256::digest(token.reveal()).into()),
@@ -180,7 +182,8 @@ mod tests {
 
     use super::*;
 
-    fn site() -> Site {
+    /// A site without a database.
+    pub(super) fn site() -> Site {
         let config = Config::parse(
             r#"
             host = "www.foobar.com"

@@ -28,6 +28,7 @@ const NO_TOKEN: &str =
 const BAD_TOKEN: &str = "The token is damaged, unknown, expired or revoked.";
 const FAULTY: &str = "Nothing was written: see the errors.";
 const BUSY: &str = "Too many people are signing in at this moment: please try again in a few seconds.";
+const SEARCHES: &str = "Too many people are searching at this moment: please try again in a few seconds.";
 /// What a visitor reads when the machine has its hands full.
 const CROWDED: &str = "Too many visitors at once. Please try again in a few seconds.";
 
@@ -85,6 +86,9 @@ pub enum Error {
     /// More requests are being worked on than the limit.
     #[error("too many requests at once")]
     Busy,
+    /// More searches are waiting than may.
+    #[error("too many searches at once")]
+    Searches,
     /// MySQL.
     #[error("no answer from the database")]
     Database(#[from] db::Error),
@@ -126,7 +130,7 @@ impl Error {
             | Self::Password(passwords::Error::Entropy(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Searches => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -138,6 +142,7 @@ impl Error {
             Self::Faulty(_) => Some(Reason(FAULTY.into())),
             Self::Password(passwords::Error::Busy) => Some(Reason(BUSY.into())),
             Self::Busy => Some(Reason(CROWDED.into())),
+            Self::Searches => Some(Reason(SEARCHES.into())),
             _ => None,
         }
     }
@@ -171,7 +176,7 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() && !matches!(self, Self::Busy) {
+        if status.is_server_error() && !matches!(self, Self::Busy | Self::Searches) {
             tracing::error!(error = &self as &dyn std::error::Error, status = status.as_u16());
         }
         let mut response = Response::new(Body::empty());

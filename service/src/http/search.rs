@@ -1,6 +1,9 @@
 //! `/search?q=`: posts that have all the words, newest first.
 //!
 //! Invariant: what MySQL is given is made of letters, digits and our own operators; a visitor's operators are separators.
+//! Searches never have more than two of the connections to MySQL, however many visitors search.
+
+use std::time::Duration;
 
 use askama::Template;
 use axum::Router;
@@ -8,6 +11,8 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::Site;
 use super::cursor::{self, List};
@@ -21,8 +26,14 @@ use db::sessions::Viewer;
 
 /// What is typed into a search box.
 const QUERY_CHARS: usize = 200;
-/// More words do not make a search better.
-const WORDS: usize = 8;
+/// More words do not make a search better, and each costs MySQL the whole list of who has it.
+const WORDS: usize = 5;
+/// Searches at once: a search may keep MySQL busy for a second, while every other page takes a millisecond.
+const AT_ONCE: usize = 2;
+/// Searches that run or wait; more than wait in vain keep nobody's place.
+const PLACES: usize = 8;
+/// As long as a visitor may wait for a turn.
+const TURN: Duration = Duration::from_secs(1);
 /// MySQL's index leaves out words that are shorter (innodb_ft_min_token_size).
 const WORD_CHARS_MIN: usize = 3;
 /// Nor has it longer ones (innodb_ft_max_token_size).
@@ -54,6 +65,30 @@ struct SearchPage {
     page: Option<Page>,
 }
 
+/// Who may search now.
+#[derive(Debug)]
+pub(super) struct Searches {
+    places: Semaphore,
+    turns: Semaphore,
+}
+
+impl Default for Searches {
+    fn default() -> Self {
+        Self { places: Semaphore::new(PLACES), turns: Semaphore::new(AT_ONCE) }
+    }
+}
+
+impl Searches {
+    /// The search's answer when it is its turn; a refusal when too many are before it.
+    async fn run<T>(&self, search: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let _place = self.places.try_acquire().map_err(|_| Error::Searches)?;
+        // It is never closed: what fails is the wait.
+        let turn = timeout(TURN, self.turns.acquire()).await.ok().and_then(Result::ok);
+        let _turn = turn.ok_or(Error::Searches)?;
+        search.await
+    }
+}
+
 async fn search(
     State(site): State<Site>,
     Anyone(viewer): Anyone,
@@ -63,7 +98,11 @@ async fn search(
         return Err(Error::bad("The search is too long."));
     }
     let found = match against(&q) {
-        Some(words) => Some(entries(&site, Scope::Matching(&words), &PageQuery { after }).await?),
+        Some(words) => {
+            let query = PageQuery { after };
+            let found = entries(&site, Scope::Matching(&words), &query);
+            Some(site.shared.searches.run(found).await?)
+        }
         None => cursor::start(List::Posts, after.as_deref(), u64::MAX).map(|_| None)?,
     };
     page(&SearchPage { viewer, encoded_query: encoded(&q), query: q, page: found })
@@ -84,7 +123,15 @@ fn against(query: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use http::Request;
+    use http_body_util::BodyExt as _;
     use proptest::prelude::*;
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -101,6 +148,77 @@ mod tests {
         ] {
             assert_eq!(against(query).as_deref(), expected, "{query}");
         }
+    }
+
+    #[test]
+    fn five_words_are_looked_for() {
+        assert_eq!(
+            against("than first busy looks often time all every").as_deref(),
+            Some("+than +first +busy +looks +often*")
+        );
+    }
+
+    /// Starts a search that never ends; it holds its place until it is dropped.
+    fn begun(searches: &Arc<Searches>) -> (oneshot::Sender<()>, JoinHandle<Result<(), Error>>) {
+        let (end, ended) = oneshot::channel();
+        let searches = Arc::clone(searches);
+        let search = async {
+            let _ = ended.await;
+            Ok(())
+        };
+        let search = async move { searches.run(search).await };
+        (end, tokio::spawn(search))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn searches_wait_for_their_turn_and_not_for_ever() {
+        let searches = Arc::new(Searches::default());
+        let (first, first_search) = begun(&searches);
+        let (_second, _second_search) = begun(&searches);
+        tokio::task::yield_now().await;
+        let mut third = Box::pin(searches.run(async { Ok(3) }));
+        assert!(is_waiting(&mut third).await, "three at once");
+        first.send(()).unwrap();
+        assert!(matches!(first_search.await.unwrap(), Ok(())));
+        assert!(matches!(third.await, Ok(3)));
+        let (_fourth, _fourth_search) = begun(&searches);
+        tokio::task::yield_now().await;
+        let refused = searches.run(async { Ok(5) }).await;
+        assert!(matches!(refused, Err(Error::Searches)), "{refused:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_there_are_places() {
+        let searches = Arc::new(Searches::default());
+        let waiting: Vec<_> = (0..PLACES).map(|_| begun(&searches)).collect();
+        tokio::task::yield_now().await;
+        let before = tokio::time::Instant::now();
+        assert!(matches!(searches.run(async { Ok(()) }).await, Err(Error::Searches)));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        drop(waiting);
+    }
+
+    #[tokio::test]
+    async fn a_visitor_is_told_when_too_many_search() {
+        let site = crate::http::tests::site();
+        let _taken = site.shared.searches.places.try_acquire_many(PLACES as u32).unwrap();
+        for (path, status, says) in [
+            ("/search?q=needle", 503, "Too many people are searching"),
+            ("/search?q=", 200, "at least one word"),
+        ] {
+            let request = Request::get(path).header("host", "www.foobar.com").body(Body::empty()).unwrap();
+            let response = crate::http::secure(site.clone()).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            let page = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(String::from_utf8_lossy(&page).contains(says), "{path}: {page:?}");
+        }
+    }
+
+    async fn is_waiting(future: &mut (impl Future + Unpin)) -> bool {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())
+        })
+        .await
     }
 
     proptest! {
