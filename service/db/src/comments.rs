@@ -46,6 +46,24 @@ impl Database {
         .await
     }
 
+    /// The numbers of a post's comments up to comment `through`, the newest first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn comments_up_to(&self, post: u64, through: u64, limit: u32) -> Result<Vec<u64>, Error> {
+        self.ask(async |pool| {
+            sqlx::query_scalar!(
+                "SELECT id FROM comments WHERE post_id = ? AND id <= ? ORDER BY id DESC LIMIT ?",
+                post,
+                through,
+                limit
+            )
+            .fetch_all(pool)
+            .await
+        })
+        .await
+    }
+
     /// Adds a comment and gives its id; `None` when there is no such post.
     ///
     /// # Errors

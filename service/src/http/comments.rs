@@ -9,12 +9,15 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::fields::Form;
-use super::posts::{fault, number, with_refused_comment};
+use super::posts::{fault, number, page_up_to, with_refused_comment};
 use super::session::SignedIn;
 use super::{Nothing, Site, gate};
 
 /// A long paragraph or two.
 pub(super) const COMMENT_CHARS: usize = 2000;
+
+/// A new comment is shown below those that it may answer: so many of the longest find a place on one page.
+const NEIGHBOURS: usize = 9;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/posts/{id}/comments", post(add)).route("/comments/{id}/delete", post(delete))
@@ -39,9 +42,10 @@ async fn add(
     };
     gate::writing(&site, viewer.id).await?;
     let comment = site.database.add_comment(id, viewer.id, &body).await?.ok_or(Error::NotFound)?;
-    // The page that begins with it, however many stand before it.
-    let before = super::cursor::write(super::cursor::List::Comments, comment - 1);
-    Ok(Redirect::to(&format!("/posts/{id}?after={before}#comment-{comment}")).into_response())
+    // Somebody may have deleted the post meanwhile: its page says so.
+    let page = page_up_to(&site, id, comment, NEIGHBOURS + 1).await?;
+    let page = page.unwrap_or_else(|| format!("/posts/{id}"));
+    Ok(Redirect::to(&format!("{page}#comment-{comment}")).into_response())
 }
 
 /// The comment as it will be stored, or as it was written and what is wrong with it.

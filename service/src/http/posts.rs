@@ -22,7 +22,7 @@ pub(super) use cards::Cards;
 pub(super) use edit::own;
 pub(super) use form::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, fault};
 pub(super) use list::{Author, Page, PageQuery, entries};
-pub(super) use show::with_refused_comment;
+pub(super) use show::{page_up_to, with_refused_comment};
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()

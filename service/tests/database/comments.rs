@@ -13,6 +13,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_refused_comment_keeps_what_was_written", a_refused_comment_keeps_what_was_written),
     ("a_comment_needs_a_post", a_comment_needs_a_post),
     ("many_comments_are_read_page_by_page", many_comments_are_read_page_by_page),
+    ("a_new_comment_is_shown_with_those_before_it", a_new_comment_is_shown_with_those_before_it),
     ("long_comments_make_more_pages_and_none_is_lost", long_comments_make_more_pages_and_none_is_lost),
 ];
 
@@ -102,6 +103,35 @@ fn long_comments_make_more_pages_and_none_is_lost(fixture: &Fixture) -> anyhow::
         let seen = walk(&mut ada, &path, 60).await?;
         ensure!(seen.iter().map(|(seen, _)| seen).sum::<usize>() == 60 && seen.len() > 2, "{seen:?}");
         ensure!(seen.iter().all(|(_, bytes)| *bytes < 300 << 10), "{seen:?}");
+        Ok(())
+    })
+}
+
+fn a_new_comment_is_shown_with_those_before_it(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (database, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("Title", "text", "").await?;
+        let post = path.rsplit('/').next().unwrap().parse()?;
+        let comments = format!("{path}/comments");
+        let first = ada.post(&comments, &[("body", "comment 0.")]).await?.expect(StatusCode::SEE_OTHER)?;
+        ensure!(first.location()?.starts_with(&format!("{path}#comment-")), "{}", first.location()?);
+        let table = "1|2|3\n-|-|-\n".to_owned() + &"4|5|6\n".repeat(320);
+        for number in 1..119 {
+            database.add_comment(post, 7, &format!("comment {number}.\n\n{table}")).await?;
+        }
+        let answer = ada.post(&comments, &[("body", "comment 119.")]).await?;
+        let (address, fragment) = answer.location()?.split_once('#').unwrap();
+        let page = ada.get(address).await?.expect(StatusCode::OK)?.says(&format!(r#"id="{fragment}""#))?;
+        let mut page = page.says("comment 119.")?.says("comment 110.")?.hides("comment 109.")?.page;
+        let mut oldest = Vec::new();
+        while let Some(earlier) = page.split(r#"rel="prev" href=""#).nth(1) {
+            let address = earlier.split('#').next().unwrap_or_default();
+            page = ada.get(address).await?.expect(StatusCode::OK)?.page;
+            oldest.extend((0..120).find(|number| page.contains(&format!("comment {number}."))));
+            ensure!(oldest.len() < 9, "{oldest:?}");
+        }
+        ensure!(oldest == [60, 10, 0], "{oldest:?}");
         Ok(())
     })
 }

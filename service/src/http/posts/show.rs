@@ -39,6 +39,7 @@ struct PostPage {
     edited: Option<Moment>,
     mine: bool,
     comments: Vec<CommentShown>,
+    earlier: Option<String>,
     next: Option<String>,
     draft: String,
     fault: Option<String>,
@@ -103,6 +104,10 @@ async fn post_page(site: &Site, viewer: Option<Viewer>, post: Post, after: u64) 
     let comments = comments_shown(rows, me);
     let more = comments.len() < found;
     let next = comments.last().filter(|_| more).map(|last| cursor::write(List::Comments, last.id));
+    let earlier = match after {
+        0 => None,
+        _ => page_up_to(site, post.id, after, COMMENTS_SHOWN).await?,
+    };
     Ok(PostPage {
         id: post.id,
         body: markdown::html(&post.body),
@@ -113,11 +118,27 @@ async fn post_page(site: &Site, viewer: Option<Viewer>, post: Post, after: u64) 
         mine: me.is_some() && me == post.author_id,
         title: post.title,
         comments,
+        earlier,
         next,
         viewer,
         draft: String::new(),
         fault: None,
     })
+}
+
+/// The address of the page whose last comment is `through`, with so many at most; `None` when there is none.
+pub(in crate::http) async fn page_up_to(
+    site: &Site,
+    post: u64,
+    through: u64,
+    comments: usize,
+) -> Result<Option<String>, Error> {
+    let found = site.database.comments_up_to(post, through, comments as u32 + 1).await?;
+    let address = match found.get(comments) {
+        Some(before) => format!("/posts/{post}?after={}", cursor::write(List::Comments, *before)),
+        None => format!("/posts/{post}"),
+    };
+    Ok((!found.is_empty()).then_some(address))
 }
 
 /// The comments that fit on one page, at least one.
