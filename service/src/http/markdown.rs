@@ -4,9 +4,12 @@
 //! link but to `http`, `https`, `mailto` or this site. HTML in the text is shown as text. It is no longer than `most_bytes`
 //! says, whatever the text is.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Write};
 
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+use super::letters::shows;
 
 /// Schemes that a link may have (with none, it is an address of this site).
 const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
@@ -26,9 +29,7 @@ const CELLS_PER_CHAR: usize = 4;
 pub(super) fn html(text: &str) -> String {
     let most = most_bytes(text);
     let mut page = Bounded { html: String::with_capacity((text.len() * 3 / 2).min(most)), most };
-    let mut links = Links::default();
-    let events = events(text).filter_map(|event| links.pass(event));
-    match html::write_html_fmt(&mut page, events) {
+    match html::write_html_fmt(&mut page, shown(text)) {
         Ok(()) => page.html,
         Err(fmt::Error) => format!("<pre>{}</pre>\n", escaped(text)),
     }
@@ -98,14 +99,45 @@ fn may_multiply(text: &str) -> bool {
     columns.max().unwrap_or_default() * lines().count() > text.chars().count() * CELLS_PER_CHAR
 }
 
+/// What is shown of a text.
+fn shown(text: &str) -> impl Iterator<Item = Event<'_>> {
+    let mut links = Links::default();
+    let mut headings = Headings::default();
+    let mut events = events(text).filter_map(move |event| links.pass(event));
+    let mut heading = VecDeque::new();
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(event) = heading.pop_front() {
+                return Some(event);
+            }
+            match events.next()? {
+                Event::Start(Tag::Heading { level, .. }) => heading = headings.whole(level, &mut events),
+                event => return Some(event),
+            }
+        }
+    })
+}
+
+/// The link that is being written.
+struct Link {
+    /// As it stands in the HTML.
+    address: String,
+    /// Whether it has anything that a reader can see.
+    shows: bool,
+}
+
 /// Which of the open links were written. (A picture within a link opens a second one.)
 #[derive(Default)]
-struct Links(Vec<bool>);
+struct Links {
+    open: Vec<bool>,
+    written: Option<Link>,
+}
 
 impl Links {
     fn pass<'a>(&mut self, event: Event<'a>) -> Option<Event<'a>> {
         Some(match event {
-            Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+            Event::Html(text) | Event::InlineHtml(text) => self.text(Event::Text(text)),
+            Event::Text(_) | Event::Code(_) => self.text(event),
             Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
             Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
             // A picture from elsewhere would tell elsewhere who reads this: it becomes a link.
@@ -113,9 +145,6 @@ impl Links {
                 return self.open(&dest_url);
             }
             Event::End(TagEnd::Link | TagEnd::Image) => return self.close(),
-            // The page's own heading is the first.
-            Event::Start(Tag::Heading { level, .. }) => Event::Start(heading(below(level))),
-            Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(below(level))),
             // Alignment would be an inline style, which the content security policy refuses.
             Event::Start(Tag::Table(columns)) => {
                 Event::Start(Tag::Table(vec![pulldown_cmark::Alignment::None; columns.len()]))
@@ -124,16 +153,79 @@ impl Links {
         })
     }
 
-    fn open(&mut self, address: &str) -> Option<Event<'static>> {
-        let written = is_safe(address) && !self.0.contains(&true);
-        self.0.push(written);
-        let address = escaped(address);
-        written.then(|| raw(format!(r#"<a href="{address}" rel="nofollow ugc noopener">"#)))
+    fn text<'a>(&mut self, event: Event<'a>) -> Event<'a> {
+        if let Some(link) = &mut self.written {
+            link.shows = link.shows || is_seen(&event);
+        }
+        event
     }
 
+    fn open(&mut self, address: &str) -> Option<Event<'static>> {
+        let written = is_safe(address) && self.written.is_none();
+        self.open.push(written);
+        let address = escaped(address);
+        let tag = written.then(|| raw(format!(r#"<a href="{address}" rel="nofollow ugc noopener">"#)));
+        if written {
+            self.written = Some(Link { address, shows: false });
+        }
+        tag
+    }
+
+    /// A link without anything to see could not be followed: it shows where it leads.
     fn close(&mut self) -> Option<Event<'static>> {
-        let written = self.0.pop().unwrap_or_default();
-        written.then(|| raw("</a>".to_owned()))
+        let was_written = self.open.pop().unwrap_or_default();
+        let link = self.written.take_if(|_| was_written)?;
+        Some(raw(if link.shows { "</a>".to_owned() } else { link.address + "</a>" }))
+    }
+}
+
+/// Where the headings of a text stand below the page's own, which is the first. One that begins deeper than its reader has
+/// come, as `####` at first, is moved up: headings are what screen readers find their way by.
+#[derive(Default)]
+struct Headings {
+    /// The levels, as they were written, of the heading that came last and of those it stands under.
+    above: Vec<HeadingLevel>,
+}
+
+impl Headings {
+    /// A heading whose start was just read; nothing if there is nothing to see in it.
+    fn whole<'a>(
+        &mut self,
+        level: HeadingLevel,
+        events: &mut impl Iterator<Item = Event<'a>>,
+    ) -> VecDeque<Event<'a>> {
+        let inside = events.take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))));
+        let mut whole: VecDeque<_> = inside.collect();
+        if whole.iter().any(is_seen) {
+            let level = self.below(level);
+            whole.push_front(Event::Start(heading(level)));
+            whole.push_back(Event::End(TagEnd::Heading(level)));
+        } else {
+            whole.clear();
+        }
+        whole
+    }
+
+    fn below(&mut self, level: HeadingLevel) -> HeadingLevel {
+        self.above.retain(|above| *above < level);
+        self.above.push(level);
+        match self.above.len() {
+            1 => HeadingLevel::H2,
+            2 => HeadingLevel::H3,
+            3 => HeadingLevel::H4,
+            4 => HeadingLevel::H5,
+            _ => HeadingLevel::H6,
+        }
+    }
+}
+
+/// Whether a reader sees anything of it. (What is raw is the end of a link that shows where it leads, or of one that shows
+/// something.)
+fn is_seen(event: &Event<'_>) -> bool {
+    match event {
+        Event::Text(text) | Event::Code(text) => shows(text),
+        Event::InlineHtml(_) => true,
+        _ => false,
     }
 }
 
@@ -145,20 +237,10 @@ fn heading(level: HeadingLevel) -> Tag<'static> {
     Tag::Heading { level, id: None, classes: Vec::new(), attrs: Vec::new() }
 }
 
-fn below(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 => HeadingLevel::H2,
-        HeadingLevel::H2 => HeadingLevel::H3,
-        HeadingLevel::H3 => HeadingLevel::H4,
-        HeadingLevel::H4 => HeadingLevel::H5,
-        HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
-    }
-}
-
 /// Browsers drop tabs, line ends and leading controls before they look for a scheme (WHATWG URL, 4.4): an address with
 /// any is refused, so that both see the same.
 fn is_safe(address: &str) -> bool {
-    if address.is_empty() || address.chars().any(|character| character.is_control() || character == ' ') {
+    if !shows(address) || address.chars().any(|character| character.is_control() || character == ' ') {
         return false;
     }
     let scheme_end = address.find([':', '/', '?', '#']).filter(|at| address[*at..].starts_with(':'));
@@ -241,7 +323,26 @@ mod tests {
                 }
             }
         }
+        faults.extend(["a", "h2", "h3", "h4", "h5", "h6"].into_iter().flat_map(|name| unseen(html, name)));
         faults
+    }
+
+    /// The elements of this name without anything to see.
+    fn unseen(html: &str, name: &str) -> Vec<String> {
+        let (start, end) = (format!("<{name}"), format!("</{name}>"));
+        let elements = html.split(&start).skip(1).filter(|rest| rest.starts_with(['>', ' ']));
+        let inside = elements.filter_map(|rest| rest.split(&end).next()?.split_once('>'));
+        let text = |inside: &str| -> String {
+            inside
+                .split('<')
+                .enumerate()
+                .map(|(at, part)| if at == 0 { part } else { part.split_once('>').unwrap().1 })
+                .collect()
+        };
+        inside
+            .filter(|(_, inside)| !shows(&text(inside)))
+            .map(|(_, inside)| format!("empty {name}: {inside:?}"))
+            .collect()
     }
 
     #[test]
@@ -298,6 +399,41 @@ mod tests {
         assert!(!page.contains("<img"), "{page}");
         assert_eq!(page.matches("<a ").count(), 2, "{page}");
         assert_eq!(page.matches("</a>").count(), 2, "{page}");
+    }
+
+    #[test]
+    fn a_link_without_anything_to_see_shows_where_it_leads() {
+        let link = r#"<a href="/b?c&amp;d" rel="nofollow ugc noopener">"#;
+        for text in [
+            "[](/b?c&d)",
+            "![](/b?c&d)",
+            "[\u{200b}](/b?c&d)",
+            "[![](https://a.example)](/b?c&d)",
+            "[` `](/b?c&d)",
+        ] {
+            let page = html(text);
+            assert!(page.contains(link) && page.contains("/b?c&amp;d</a>"), "{text}: {page}");
+        }
+        assert_eq!(html("[![x](https://a.example)](/b)").matches("/b").count(), 1);
+        assert_eq!(html("![](javascript:x) [](\u{3164})"), "<p> </p>\n");
+    }
+
+    #[test]
+    fn headings_lead_down_one_by_one() {
+        let levels = |text: &str| -> String {
+            html(text).split("<h").skip(1).filter_map(|rest| rest.chars().next()).collect()
+        };
+        for (text, expected) in [
+            ("# a\n## b\n### c\n# d", "2342"),
+            ("#### a\n\ntext", "2"),
+            ("### a\n# b\n### c\n#### d\n## e", "22343"),
+            ("# a\n## a\n### a\n#### a\n##### a\n###### a", "234566"),
+            ("a\n-\nb\n=", "22"),
+            ("#\n\n# \u{200b}\n\n## ![](javascript:x)\n\ntext", ""),
+            ("# [](/x)\n# <b>\n# `c`", "222"),
+        ] {
+            assert_eq!(levels(text), expected, "{text:?}: {}", html(text));
+        }
     }
 
     #[test]

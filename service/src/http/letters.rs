@@ -1,0 +1,66 @@
+//! What of a text a reader can see.
+//!
+//! It knows characters, not languages. Invariant: what `shows` has something in it that takes ink.
+
+/// Characters that leave no trace: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) and those that fonts
+/// draw as nothing.
+const UNSEEN: [std::ops::RangeInclusive<char>; 21] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{fffe}'..='\u{ffff}',
+    '\u{16fe4}'..='\u{16fe4}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d159}'..='\u{1d159}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e0fff}',
+];
+
+/// Whether a reader would see anything of it.
+pub(super) fn shows(text: &str) -> bool {
+    !text.chars().all(is_blank)
+}
+
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || UNSEEN.iter().any(|unseen| unseen.contains(&character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_no_trace_shows_nothing() {
+        for text in [
+            "",
+            " ",
+            "\u{a0}",
+            "\u{200b}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{ad}\u{feff}",
+            "\u{e0041}",
+            "\n\u{fe0f}",
+        ] {
+            assert!(!shows(text), "{text:?}");
+        }
+        for text in ["a", "\u{200b}a", "हिन्दी", "می\u{200c}خواهم", "👨\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "."]
+        {
+            assert!(shows(text), "{text:?}");
+        }
+    }
+}
