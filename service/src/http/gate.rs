@@ -1,7 +1,7 @@
 //! How often a client may try: limits on registration, sign-in and writing, which all machines share and a restart keeps.
 //!
-//! Invariant: nobody can lock another person out from their own address: what is counted for a name alone is far wider
-//! than what is counted for a name from one address.
+//! Invariant: nobody at one address can lock another person out. A try is counted for the name only when its address had
+//! one left for that name, and one address gets fewer than a name has. Whoever is signed in needs none of the name's.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use edge::Peer;
 const NAME_AND_ADDRESS: Rate = Rate { burst: 10, every: Duration::from_secs(60) };
 /// For one name from everywhere: a search from many addresses.
 const NAME: Rate = Rate { burst: 200, every: Duration::from_secs(18) };
+/// For one browser that is signed in.
+const SESSION: Rate = NAME_AND_ADDRESS;
 /// Of what an account may write in an hour, so much at once.
 const WRITTEN_AT_ONCE: u32 = 12;
 
@@ -24,18 +26,34 @@ pub(super) async fn registration(site: &Site, peer: Peer) -> Result<(), Error> {
     take(site, "registration", &network(peer.0), rate).await
 }
 
-/// Before a password is looked at.
+/// Before the password of a sign-in is looked at.
 pub(super) async fn password(site: &Site, peer: Peer, name: &str) -> Result<(), Error> {
     let network = network(peer.0);
-    take(site, "sign-in address", &network, Rate::per_hour(site.shared.sign_ins_per_hour)).await?;
-    take(site, "sign-in name", name, NAME).await?;
-    take(site, "sign-in", &format!("{network} {name}"), NAME_AND_ADDRESS).await
+    address(site, &network).await?;
+    take(site, "sign-in", &format!("{network} {name}"), NAME_AND_ADDRESS).await?;
+    take(site, "sign-in name", name, NAME).await
 }
 
 /// After the right password: the tries before it are forgotten.
 pub(super) async fn right_password(site: &Site, peer: Peer, name: &str) -> Result<(), Error> {
     let subject = format!("{} {name}", network(peer.0));
     Ok(site.database.forgive(&bucket("sign-in", &subject)).await?)
+}
+
+/// Before somebody who is signed in gives the password again. A session that was stolen leaves the owner's others theirs.
+pub(super) async fn confirmation(site: &Site, peer: Peer, session: u64) -> Result<(), Error> {
+    address(site, &network(peer.0)).await?;
+    take(site, "confirmation", &session.to_string(), SESSION).await
+}
+
+/// After the right password again.
+pub(super) async fn confirmed(site: &Site, session: u64) -> Result<(), Error> {
+    Ok(site.database.forgive(&bucket("confirmation", &session.to_string())).await?)
+}
+
+/// A look at a password costs a processor's time, so whoever asks for it has a share.
+async fn address(site: &Site, network: &str) -> Result<(), Error> {
+    take(site, "sign-in address", network, Rate::per_hour(site.shared.sign_ins_per_hour)).await
 }
 
 /// Before somebody, or a program in their name, writes a post, a comment or their profile.

@@ -176,7 +176,7 @@ pub(crate) async fn strangers(fixture: &Fixture, ada: &Visitor) -> anyhow::Resul
         Some(cookie.replace("__Host-", "")),
         Some("__Host-session=' OR 1=1 --".to_owned()),
     ];
-    Ok(cookies.map(|cookie| Visitor { router: ada.router.clone(), cookie }).into())
+    Ok(cookies.map(|cookie| Visitor { cookie, ..ada.clone() }).into())
 }
 
 fn a_form_from_a_stranger_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {

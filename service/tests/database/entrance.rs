@@ -19,6 +19,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_refused_sign_in_says_the_same_for_everybody", a_refused_sign_in_says_the_same),
     ("a_refused_sign_in_takes_as_long_for_everybody", a_refused_sign_in_takes_as_long),
     ("wrong_passwords_are_limited_over_a_restart", wrong_passwords_are_limited_over_a_restart),
+    ("nobody_at_one_address_locks_another_out", nobody_at_one_address_locks_another_out),
+    ("a_session_gives_few_wrong_passwords", a_session_gives_few_wrong_passwords),
     ("registrations_are_limited_over_a_restart", registrations_are_limited_over_a_restart),
     ("a_limit_passes_with_time", a_limit_passes_with_time),
     ("a_page_for_members_sends_to_the_sign_in_and_back", a_page_for_members_sends_to_the_sign_in_and_back),
@@ -191,6 +193,48 @@ fn wrong_passwords_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Resu
         }
         let other = sign_in(&mut Visitor::new(&restarted), "another", "a wrong password").await?;
         other.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        Ok(())
+    })
+}
+
+/// More wrong tries than a name has from everywhere.
+fn nobody_at_one_address_locks_another_out(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut here = Visitor::registered(&router, "ada").await?;
+        let mut eve = Visitor::new(&router).at([192, 0, 2, 1]);
+        let mut looked_at = 0;
+        for _ in 0..230 {
+            let status = sign_in(&mut eve, "ada", "a wrong password").await?.parts.status;
+            looked_at += u32::from(status == StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        ensure!(looked_at == 10, "{looked_at} tries were looked at");
+        let mut there = Visitor::new(&router).at([192, 0, 2, 2]);
+        sign_in(&mut there, "ada", PASSWORD).await?.expect(StatusCode::SEE_OTHER)?;
+        let new = "another horse entirely";
+        let form = [("current", PASSWORD), ("new", new)];
+        here.post("/account/password", &form).await?.expect(StatusCode::SEE_OTHER)?;
+        here.post("/account/delete", &[("password", new)]).await?.expect(StatusCode::SEE_OTHER)?;
+        Ok(())
+    })
+}
+
+/// However many addresses it comes from; another session of the same person has its own tries.
+fn a_session_gives_few_wrong_passwords(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let stolen = Visitor::registered(&router, "ada").await?;
+        let wrong = [("password", "a wrong password")];
+        for number in 0..10 {
+            let answer = stolen.clone().at([192, 0, 2, number]).post("/account/delete", &wrong).await?;
+            answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        }
+        let right = [("password", PASSWORD)];
+        let answer = stolen.clone().at([192, 0, 2, 99]).post("/account/delete", &right).await?;
+        answer.expect(StatusCode::TOO_MANY_REQUESTS)?;
+        let mut own = Visitor::new(&router);
+        sign_in(&mut own, "ada", PASSWORD).await?.expect(StatusCode::SEE_OTHER)?;
+        own.post("/account/delete", &right).await?.expect(StatusCode::SEE_OTHER)?;
         Ok(())
     })
 }

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use axum::body::Body;
 use config::Config;
 use db::Database;
+use edge::Answers as _;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::http::{Front, Site};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection};
-use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "www.foobar.com";
 
@@ -135,11 +135,13 @@ pub(crate) async fn get(router: &Front, path: &str) -> anyhow::Result<(http::res
     send(router, Request::get(path).header("host", HOST).body(Body::empty())?).await
 }
 
+/// What the site answers to this request, from the address that is among its extensions.
 pub(crate) async fn send(
     router: &Front,
     request: Request<Body>,
 ) -> anyhow::Result<(http::response::Parts, String)> {
-    let (parts, body) = router.clone().oneshot(request).await?.into_parts();
+    let peer = request.extensions().get().copied().unwrap_or_default();
+    let (parts, body) = router.answer(request, peer).await?.into_parts();
     let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
     Ok((parts, text))
 }

@@ -7,6 +7,7 @@ use http::request::Builder;
 use http::response::Parts;
 use http::{Request, StatusCode};
 
+use edge::Peer;
 use service::http::Front;
 
 use crate::fixture::{HOST, send};
@@ -19,6 +20,8 @@ pub(crate) struct Visitor {
     pub(crate) router: Front,
     /// As in the header `Cookie`.
     pub(crate) cookie: Option<String>,
+    /// From where it comes.
+    pub(crate) peer: Peer,
 }
 
 /// An answer and its page.
@@ -52,7 +55,12 @@ impl Answer {
 
 impl Visitor {
     pub(crate) fn new(router: &Front) -> Self {
-        Self { router: router.clone(), cookie: None }
+        Self { router: router.clone(), cookie: None, peer: Peer::default() }
+    }
+
+    /// The same from another address.
+    pub(crate) fn at(self, address: [u8; 4]) -> Self {
+        Self { peer: Peer(address.into()), ..self }
     }
 
     /// A new account, signed in.
@@ -94,7 +102,7 @@ impl Visitor {
     }
 
     async fn send(&mut self, request: Builder, body: Body) -> anyhow::Result<Answer> {
-        let mut request = request.header("host", HOST);
+        let mut request = request.header("host", HOST).extension(self.peer);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }

@@ -201,11 +201,11 @@ async fn confirmed(
     peer: Peer,
     password: &str,
 ) -> Result<Option<Credentials>, Error> {
-    gate::password(site, peer, &viewer.name).await?;
+    gate::confirmation(site, peer, viewer.session).await?;
     let known = site.database.credentials(&viewer.name).await?;
     let stored = known.as_ref().map(|known| known.password_hash.as_str());
     if site.passwords.verify(password, stored).await? {
-        gate::right_password(site, peer, &viewer.name).await?;
+        gate::confirmed(site, viewer.session).await?;
         return Ok(known);
     }
     site.database.record(Kind::PasswordRefused, Some(viewer.id), peer.0).await?;
