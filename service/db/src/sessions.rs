@@ -1,9 +1,11 @@
 //! Table `sessions`: which browsers are signed in, as whom, until when.
 //!
-//! It never sees a token, only its hash. Invariant: a session that is expired or revoked gives no [`Viewer`].
+//! It never sees a token, only its hash. Invariant: a session that is expired or revoked gives no [`Viewer`], and none is
+//! begun by a password that is the account's no more.
 
 use time::OffsetDateTime;
 
+use crate::users::Credentials;
 use crate::{Database, Error};
 
 /// How long a browser stays signed in, in days.
@@ -34,35 +36,39 @@ pub struct Session {
 }
 
 impl Database {
-    /// Begins a session. `replaced` is the hash of the token that the browser had until now: that session ends.
+    /// Begins a session for who gave the password of `known`. `replaced` is the hash of the token that the browser had until
+    /// now: that session ends. `false`: the account is gone by now, or has another password.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn add_session(
         &self,
-        user: u64,
+        known: &Credentials,
         token_hash: &[u8],
         replaced: Option<&[u8]>,
         browser: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.ask(async |pool| {
             let mut work = pool.begin().await?;
-            if let Some(replaced) = replaced {
+            // A change of password and a deletion wait for this, or this waits for them.
+            let insert = sqlx::query!(
+                "INSERT INTO sessions (token_hash, user_id, browser, expires_at)
+                 SELECT ?, u.id, ?, CURRENT_TIMESTAMP(6) + INTERVAL ? DAY FROM users u
+                 WHERE u.id = ? AND u.password_hash = ? FOR SHARE",
+                token_hash,
+                browser,
+                SESSION_DAYS,
+                known.id,
+                known.password_hash
+            );
+            let begun = insert.execute(&mut *work).await?.rows_affected() == 1;
+            if let (true, Some(replaced)) = (begun, replaced) {
                 sqlx::query!("DELETE FROM sessions WHERE token_hash = ?", replaced)
                     .execute(&mut *work)
                     .await?;
             }
-            sqlx::query!(
-                "INSERT INTO sessions (token_hash, user_id, browser, expires_at)
-                 VALUES (?, ?, ?, CURRENT_TIMESTAMP(6) + INTERVAL ? DAY)",
-                token_hash,
-                user,
-                browser,
-                SESSION_DAYS
-            )
-            .execute(&mut *work)
-            .await?;
-            work.commit().await
+            work.commit().await?;
+            Ok(begun)
         })
         .await
     }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Site;
 use super::error::Error;
 use db::sessions::{SESSION_DAYS, Viewer};
+use db::users::Credentials;
 
 /// The prefix makes browsers refuse it without `Secure`, with a `Domain`, or for another path (RFC 6265bis, 4.1.3.2).
 const NAME: &str = "__Host-session";
@@ -66,18 +67,19 @@ pub(super) fn token_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
     Some(Sha256::digest(token).into())
 }
 
-/// A new session for this user in the place of the one that the request has, as the cookie to set.
+/// A new session for who gave the password of `known`, in the place of the one that the request has, as the cookie to
+/// set; `None` when that password is the account's no more.
 pub(super) async fn begin(
     site: &Site,
-    user: u64,
+    known: &Credentials,
     headers: &HeaderMap,
-) -> Result<(http::HeaderName, HeaderValue), Error> {
+) -> Result<Option<(http::HeaderName, HeaderValue)>, Error> {
     let mut token = [0; TOKEN_BYTES];
     getrandom::fill(&mut token)?;
     let replaced = token_hash(headers);
     let replaced = replaced.as_ref().map(<[u8; 32]>::as_slice);
-    site.database.add_session(user, &Sha256::digest(token), replaced, &browser(headers)).await?;
-    Ok(cookie(&URL_SAFE_NO_PAD.encode(token), u64::from(SESSION_DAYS) * 86_400))
+    let begun = site.database.add_session(known, &Sha256::digest(token), replaced, &browser(headers)).await?;
+    Ok(begun.then(|| cookie(&URL_SAFE_NO_PAD.encode(token), u64::from(SESSION_DAYS) * 86_400)))
 }
 
 /// The cookie that makes a browser forget its session.

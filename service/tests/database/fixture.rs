@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::body::Body;
 use config::Config;
 use db::Database;
@@ -12,7 +12,8 @@ use edge::Answers as _;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::http::{Front, Site};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection};
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection, Row as _};
 
 pub(crate) const HOST: &str = "www.foobar.com";
 
@@ -81,6 +82,55 @@ impl Fixture {
             sqlx::query(delete).execute(&mut connection).await?;
         }
         Ok((database, router))
+    }
+
+    /// The same, for requests that a claim holds up.
+    pub(crate) async fn patient_site(&self) -> anyhow::Result<Front> {
+        drop(self.empty_site().await?);
+        let mut config = self.config(&[]);
+        config.limits.database_ms = 30_000;
+        let (database, router) = site(&config);
+        database.migrate().await;
+        Ok(router)
+    }
+
+    /// Lets `second` happen while `first` is held at a statement that begins with these words, by the rows that `locked`
+    /// reads: in this order, however fast the machine is.
+    pub(crate) async fn meet<A, B>(
+        &self,
+        locked: &'static str,
+        statement: &str,
+        first: impl Future<Output = anyhow::Result<A>>,
+        second: impl Future<Output = anyhow::Result<B>>,
+    ) -> anyhow::Result<(A, B)> {
+        let mut lock = self.connection().await?;
+        sqlx::raw_sql("BEGIN").execute(&mut lock).await?;
+        ensure!(!sqlx::query(locked).fetch_all(&mut lock).await?.is_empty(), "nothing is locked");
+        let meanwhile = async {
+            self.until_at(statement).await?;
+            let happened = second.await?;
+            sqlx::raw_sql("COMMIT").execute(&mut lock).await?;
+            Ok(happened)
+        };
+        tokio::try_join!(first, meanwhile)
+    }
+
+    /// Waits until a connection runs a statement that begins with these words.
+    async fn until_at(&self, statement: &str) -> anyhow::Result<()> {
+        let mut connection = self.connection().await?;
+        let asking = async {
+            loop {
+                let running = sqlx::raw_sql("SHOW PROCESSLIST").fetch_all(&mut connection).await?;
+                let begins = |row: &MySqlRow| {
+                    row.try_get_unchecked("Info").is_ok_and(|info: String| info.starts_with(statement))
+                };
+                if running.iter().any(begins) {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), asking).await;
+        in_time.with_context(|| format!("nobody came to {statement}"))?
     }
 
     /// As it was before the first migration.

@@ -15,6 +15,7 @@ mod entrance;
 mod feed;
 mod fixture;
 mod lists;
+mod meetings;
 mod migrations;
 mod posts;
 mod program;
@@ -41,6 +42,7 @@ fn main() {
         migrations::CLAIMS,
         entrance::CLAIMS,
         accounts::CLAIMS,
+        meetings::CLAIMS,
         posts::CLAIMS,
         comments::CLAIMS,
         lists::CLAIMS,

@@ -16,6 +16,7 @@ use crate::http::session::Anyone;
 use crate::http::{Site, gate, session};
 use db::events::Kind;
 use db::sessions::Viewer;
+use db::users::Credentials;
 use edge::Peer;
 
 #[derive(Deserialize)]
@@ -58,11 +59,12 @@ pub(super) async fn register(
     let mut faults = form.faults();
     if !faults.any() {
         gate::registration(&site, peer).await?;
-        let hash = site.passwords.hash(&form.password).await?;
-        match site.database.add_user(&form.name, &form.name, &hash).await? {
-            Some(user) => {
-                site.database.record(Kind::Registered, Some(user), peer.0).await?;
-                return enter(&site, user, &headers, &form.next).await;
+        let password_hash = site.passwords.hash(&form.password).await?;
+        match site.database.add_user(&form.name, &form.name, &password_hash).await? {
+            Some(id) => {
+                site.database.record(Kind::Registered, Some(id), peer.0).await?;
+                let known = Credentials { id, password_hash };
+                return enter(&site, &known, &headers, &form.next).await?.ok_or(Error::SignedOut);
             }
             None => faults.name = Some("This name is taken.".to_owned()),
         }
@@ -90,21 +92,29 @@ pub(super) async fn login(
     let credentials = if is_name(&form.name) { site.database.credentials(&form.name).await? } else { None };
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.as_str());
     let right = site.passwords.verify(&form.password, stored).await?;
-    let user = credentials.map(|credentials| credentials.id);
-    if let (true, Some(user)) = (right, user) {
+    if let (true, Some(known)) = (right, &credentials) {
         gate::right_password(&site, peer, &form.name).await?;
         site.database.clear_outdated().await?;
-        site.database.record(Kind::SignedIn, Some(user), peer.0).await?;
-        return enter(&site, user, &headers, &form.next).await;
+        // Otherwise the account got another password meanwhile, or its end.
+        if let Some(entered) = enter(&site, known, &headers, &form.next).await? {
+            site.database.record(Kind::SignedIn, Some(known.id), peer.0).await?;
+            return Ok(entered);
+        }
     }
+    let user = credentials.map(|credentials| credentials.id);
     site.database.record(Kind::SignInRefused, user, peer.0).await?;
     with_status(StatusCode::UNPROCESSABLE_ENTITY, &LoginPage { viewer: None, form, refused: true })
 }
 
 /// A new session in the place of the one that the browser may have had, so that nobody can plant one.
-async fn enter(site: &Site, user: u64, headers: &HeaderMap, next: &str) -> Result<Response, Error> {
-    let cookie = session::begin(site, user, headers).await?;
-    Ok((AppendHeaders([cookie]), Redirect::to(next)).into_response())
+async fn enter(
+    site: &Site,
+    known: &Credentials,
+    headers: &HeaderMap,
+    next: &str,
+) -> Result<Option<Response>, Error> {
+    let cookie = session::begin(site, known, headers).await?;
+    Ok(cookie.map(|cookie| (AppendHeaders([cookie]), Redirect::to(next)).into_response()))
 }
 
 /// Also for who is signed in no more: the browser forgets its cookie.

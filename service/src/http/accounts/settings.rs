@@ -152,10 +152,10 @@ pub(super) async fn set_password(
     let mut faults = Faults { password: password_fault(&change.new, &viewer.name), ..Faults::default() };
     if !faults.any() {
         if let Some(known) = confirmed(&site, &viewer, peer, &change.current).await? {
-            let hash = site.passwords.hash(&change.new).await?;
-            if site.database.set_password(viewer.id, &known.password_hash, &hash).await? {
-                site.database.record(Kind::PasswordChanged, Some(viewer.id), peer.0).await?;
-                let cookie = session::begin(&site, viewer.id, &headers).await?;
+            let new = Credentials { password_hash: site.passwords.hash(&change.new).await?, ..known };
+            if site.database.set_password(known.id, &known.password_hash, &new.password_hash).await? {
+                site.database.record(Kind::PasswordChanged, Some(known.id), peer.0).await?;
+                let cookie = session::begin(&site, &new, &headers).await?.ok_or(Error::SignedOut)?;
                 return Ok((AppendHeaders([cookie]), Redirect::to("/account?done=password")).into_response());
             }
         }

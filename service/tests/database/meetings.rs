@@ -1,0 +1,68 @@
+//! What meets in the database: two requests of one account in the order that would harm most.
+//!
+//! The order is made, not hoped for: the first request is held at a row that the claim has locked.
+
+use anyhow::ensure;
+use http::StatusCode;
+use service::http::Front;
+
+use crate::Claim;
+use crate::fixture::{Fixture, run};
+use crate::visitor::{Answer, PASSWORD, Visitor};
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("a_sign_in_that_meets_the_accounts_end_is_refused", a_sign_in_that_meets_the_accounts_end_is_refused),
+    ("the_old_password_begins_no_session_after_a_change", the_old_password_begins_no_session_after_a_change),
+];
+
+const NEW: &str = "another horse entirely";
+
+/// Where a sign-in is when it has looked at the password: it clears outdated rows away, of which there is one.
+const CLEARING: (&str, &str) =
+    ("SELECT id FROM sessions ORDER BY id LIMIT 1 FOR UPDATE", "DELETE FROM sessions WHERE expires_at");
+
+/// A site with Ada, who is signed in, and the outdated session of somebody before her.
+async fn stage(fixture: &Fixture) -> anyhow::Result<(Front, Visitor)> {
+    let router = fixture.patient_site().await?;
+    Visitor::registered(&router, "before").await?;
+    fixture.execute("UPDATE sessions SET expires_at = NOW(6) - INTERVAL 1 SECOND").await?;
+    let ada = Visitor::registered(&router, "ada").await?;
+    Ok((router, ada))
+}
+
+/// A sign-in as Ada, and what Ada does meanwhile.
+async fn sign_in_during(
+    fixture: &Fixture,
+    path: &str,
+    form: &[(&str, &str)],
+) -> anyhow::Result<(Visitor, Answer)> {
+    let (router, mut ada) = stage(fixture).await?;
+    let mut there = Visitor::new(&router);
+    let sign_in = [("name", "ada"), ("password", PASSWORD)];
+    let (rows, statement) = CLEARING;
+    let (answer, done) =
+        fixture.meet(rows, statement, there.post("/login", &sign_in), ada.post(path, form)).await?;
+    done.expect(StatusCode::SEE_OTHER)?;
+    Ok((ada, answer))
+}
+
+fn a_sign_in_that_meets_the_accounts_end_is_refused(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, answer) = sign_in_during(fixture, "/account/delete", &[("password", PASSWORD)]).await?;
+        answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        Ok(())
+    })
+}
+
+fn the_old_password_begins_no_session_after_a_change(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let change = [("current", PASSWORD), ("new", NEW)];
+        let (mut ada, answer) = sign_in_during(fixture, "/account/password", &change).await?;
+        answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        ada.get("/account").await?.expect(StatusCode::OK)?;
+        let sessions =
+            "SELECT COUNT(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.name = 'ada'";
+        ensure!(fixture.count(sessions).await? == 1, "another session than the one that changed it");
+        Ok(())
+    })
+}
