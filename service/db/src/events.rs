@@ -1,6 +1,7 @@
 //! Table `account_events`: the audit log of accounts.
 //!
-//! Invariant: it holds what happened, to whom, when and from where; never a password, a token or a text.
+//! Invariant: it holds what happened, to whom, when and from where; never a password, a token or a text. Of an account that
+//! is gone it has no address, in whatever order things happen.
 
 use std::net::IpAddr;
 
@@ -71,7 +72,7 @@ pub struct Event {
 }
 
 impl Database {
-    /// Adds a row, and a line to the log.
+    /// Adds a row, and a line to the log. The address of somebody whose account is gone by now is left out.
     ///
     /// # Errors
     /// When the database is away.
@@ -80,10 +81,14 @@ impl Database {
         tracing::info!(kind, user, "account event");
         let address = from.to_string();
         self.ask(async |pool| {
+            // The lock lets a deletion wait, which then blots this address out with the others.
             sqlx::query!(
-                "INSERT INTO account_events (user_id, kind, address) VALUES (?, ?, ?)",
+                "INSERT INTO account_events (user_id, kind, address)
+                 SELECT ?, ?, IF(? IS NULL OR EXISTS (SELECT 1 FROM users u WHERE u.id = ? FOR SHARE), ?, '')",
                 user,
                 kind,
+                user,
+                user,
                 address
             )
             .execute(pool)

@@ -50,6 +50,10 @@ fn a_sign_in_that_meets_the_accounts_end_is_refused(fixture: &Fixture) -> anyhow
     run(async {
         let (_, answer) = sign_in_during(fixture, "/account/delete", &[("password", PASSWORD)]).await?;
         answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        let refused = "SELECT COUNT(*) FROM account_events WHERE kind = 'sign-in-refused'";
+        ensure!(fixture.count(refused).await? == 1, "it is not in the audit log");
+        let left = "SELECT COUNT(*) FROM account_events WHERE kind <> 'registered' AND address <> ''";
+        ensure!(fixture.count(left).await? == 0, "an address of somebody who is gone");
         Ok(())
     })
 }
