@@ -1,10 +1,11 @@
 //! Table `tokens`: which programs write in whose name, until when.
 //!
-//! It never sees a token, only its hash. Invariant: a token that is expired or revoked has no holder, and nobody has more
-//! than [`TOKENS`].
+//! It never sees a token, only its hash. Invariant: a token that is expired or revoked has no holder, nobody has more than
+//! [`TOKENS`], and none is made by a session that has ended.
 
 use time::OffsetDateTime;
 
+use crate::sessions::Viewer;
 use crate::{Database, Error};
 
 /// How many tokens one user can have: a list that fits on a page.
@@ -25,17 +26,34 @@ pub struct Token {
     pub used_at: Option<OffsetDateTime>,
 }
 
+/// How the making of a token went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It is kept.
+    Done,
+    /// The user has as many as there can be.
+    TooMany,
+    /// The session has ended meanwhile.
+    SignedOut,
+}
+
 impl Database {
-    /// Keeps a new token for so many days. `false`: the user has as many as there can be.
+    /// Keeps a new token for so many days.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn add_token(&self, user: u64, name: &str, hash: &[u8], days: u32) -> Result<bool, Error> {
+    pub async fn add_token(&self, maker: &Viewer, name: &str, hash: &[u8], days: u32) -> Result<Made, Error> {
         self.ask(async |pool| {
             let mut work = pool.begin().await?;
-            // The lock makes two tokens of one user wait for each other.
-            let owner = sqlx::query_scalar!("SELECT id FROM users WHERE id = ? FOR UPDATE", user);
-            owner.fetch_optional(&mut *work).await?;
+            // The lock makes two tokens of one user wait for each other, and for what ends the session.
+            let owner = sqlx::query_scalar!(
+                "SELECT u.id FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.id = ? AND s.id = ? FOR UPDATE",
+                maker.id,
+                maker.session
+            );
+            if owner.fetch_optional(&mut *work).await?.is_none() {
+                return Ok(Made::SignedOut);
+            }
             let insert = sqlx::query!(
                 "INSERT INTO tokens (token_hash, user_id, name, expires_at)
                  SELECT ?, u.id, ?, CURRENT_TIMESTAMP(6) + INTERVAL ? DAY FROM users u
@@ -43,12 +61,12 @@ impl Database {
                 hash,
                 name,
                 days,
-                user,
+                maker.id,
                 TOKENS
             );
             let added = insert.execute(&mut *work).await?.rows_affected() == 1;
             work.commit().await?;
-            Ok(added)
+            Ok(if added { Made::Done } else { Made::TooMany })
         })
         .await
     }

@@ -12,8 +12,9 @@ use edge::Answers as _;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use service::http::{Front, Site};
-use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlConnection, Row as _};
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, MySql, MySqlConnection, Row as _};
 
 pub(crate) const HOST: &str = "www.foobar.com";
 
@@ -98,14 +99,14 @@ impl Fixture {
     /// reads: in this order, however fast the machine is.
     pub(crate) async fn meet<A, B>(
         &self,
-        locked: &'static str,
+        locked: Query<'_, MySql, MySqlArguments>,
         statement: &str,
         first: impl Future<Output = anyhow::Result<A>>,
         second: impl Future<Output = anyhow::Result<B>>,
     ) -> anyhow::Result<(A, B)> {
         let mut lock = self.connection().await?;
         sqlx::raw_sql("BEGIN").execute(&mut lock).await?;
-        ensure!(!sqlx::query(locked).fetch_all(&mut lock).await?.is_empty(), "nothing is locked");
+        ensure!(!locked.fetch_all(&mut lock).await?.is_empty(), "nothing is locked");
         let meanwhile = async {
             self.until_at(statement).await?;
             let happened = second.await?;

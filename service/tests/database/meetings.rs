@@ -5,21 +5,27 @@
 use anyhow::ensure;
 use http::StatusCode;
 use service::http::Front;
+use sqlx::MySql;
+use sqlx::mysql::MySqlArguments;
+use sqlx::query::Query;
 
 use crate::Claim;
 use crate::fixture::{Fixture, run};
+use crate::program::Program;
 use crate::visitor::{Answer, PASSWORD, Visitor};
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("a_sign_in_that_meets_the_accounts_end_is_refused", a_sign_in_that_meets_the_accounts_end_is_refused),
     ("the_old_password_begins_no_session_after_a_change", the_old_password_begins_no_session_after_a_change),
+    ("a_session_that_has_ended_makes_no_token", a_session_that_has_ended_makes_no_token),
 ];
 
 const NEW: &str = "another horse entirely";
 
-/// Where a sign-in is when it has looked at the password: it clears outdated rows away, of which there is one.
-const CLEARING: (&str, &str) =
-    ("SELECT id FROM sessions ORDER BY id LIMIT 1 FOR UPDATE", "DELETE FROM sessions WHERE expires_at");
+/// Where a sign-in is when it has looked at the password.
+const CLEARING: &str = "DELETE FROM sessions WHERE expires_at";
+/// Where a request is when it is known whose it is, and before it writes.
+const COUNTING: &str = "UPDATE rate_limits";
 
 /// A site with Ada, who is signed in, and the outdated session of somebody before her.
 async fn stage(fixture: &Fixture) -> anyhow::Result<(Front, Visitor)> {
@@ -39,9 +45,9 @@ async fn sign_in_during(
     let (router, mut ada) = stage(fixture).await?;
     let mut there = Visitor::new(&router);
     let sign_in = [("name", "ada"), ("password", PASSWORD)];
-    let (rows, statement) = CLEARING;
+    let outdated = sqlx::query("SELECT id FROM sessions ORDER BY id LIMIT 1 FOR UPDATE");
     let (answer, done) =
-        fixture.meet(rows, statement, there.post("/login", &sign_in), ada.post(path, form)).await?;
+        fixture.meet(outdated, CLEARING, there.post("/login", &sign_in), ada.post(path, form)).await?;
     done.expect(StatusCode::SEE_OTHER)?;
     Ok((ada, answer))
 }
@@ -67,6 +73,35 @@ fn the_old_password_begins_no_session_after_a_change(fixture: &Fixture) -> anyho
         let sessions =
             "SELECT COUNT(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.name = 'ada'";
         ensure!(fixture.count(sessions).await? == 1, "another session than the one that changed it");
+        Ok(())
+    })
+}
+
+/// What Ada writes is counted here.
+async fn written(fixture: &Fixture) -> anyhow::Result<Query<'static, MySql, MySqlArguments>> {
+    let ada = fixture.count("SELECT CAST(id AS SIGNED) FROM users WHERE name = 'ada'").await?;
+    let bucket = db::rates::bucket("writing", &ada.to_string());
+    Ok(sqlx::query("SELECT bucket FROM rate_limits WHERE bucket = ? FOR UPDATE").bind(bucket.to_vec()))
+}
+
+fn a_session_that_has_ended_makes_no_token(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, mut ada) = stage(fixture).await?;
+        Program::of(&mut ada).await?;
+        let mut stolen = ada.clone();
+        let wish = [("name", "evil"), ("days", "365")];
+        let change = [("current", PASSWORD), ("new", NEW)];
+        let (made, changed) = fixture
+            .meet(
+                written(fixture).await?,
+                COUNTING,
+                stolen.post("/account/tokens", &wish),
+                ada.post("/account/password", &change),
+            )
+            .await?;
+        changed.expect(StatusCode::SEE_OTHER)?;
+        made.expect(StatusCode::UNAUTHORIZED)?.hides("bootstack_")?;
+        ensure!(fixture.count("SELECT COUNT(*) FROM tokens").await? == 0, "a token survives");
         Ok(())
     })
 }

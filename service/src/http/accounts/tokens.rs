@@ -18,7 +18,7 @@ use crate::http::session::SignedIn;
 use crate::http::{Site, gate};
 use db::events::Kind;
 use db::sessions::Viewer;
-use db::tokens::TOKENS;
+use db::tokens::{Made, TOKENS};
 use edge::Peer;
 
 /// As the column `tokens.name`.
@@ -58,8 +58,12 @@ pub(super) async fn make(
     }
     gate::writing(&site, viewer.id).await?;
     let (token, hash) = bearer::fresh()?;
-    if !site.database.add_token(viewer.id, wish.name.trim(), &hash, wish.days).await? {
-        return refused(&site, viewer, format!("You have {TOKENS} tokens: revoke one first.")).await;
+    match site.database.add_token(&viewer, wish.name.trim(), &hash, wish.days).await? {
+        Made::Done => {}
+        Made::TooMany => {
+            return refused(&site, viewer, format!("You have {TOKENS} tokens: revoke one first.")).await;
+        }
+        Made::SignedOut => return Err(Error::SignedOut),
     }
     site.database.record(Kind::TokenMade, Some(viewer.id), peer.0).await?;
     let said = Said { token: Some(token), ..Said::default() };
