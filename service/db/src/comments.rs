@@ -64,16 +64,18 @@ impl Database {
         .await
     }
 
-    /// Adds a comment and gives its id; `None` when there is no such post.
+    /// Adds a comment and gives its id; `None` when there is no such post, or the author's account is gone.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn add_comment(&self, post: u64, author: u64, body: &str) -> Result<Option<u64>, Error> {
         self.ask(async |pool| {
+            // As with posts, the lock lets a deletion of the account wait.
             let insert = sqlx::query!(
-                "INSERT INTO comments (post_id, author_id, body) SELECT id, ?, ? FROM posts WHERE id = ?",
-                author,
+                "INSERT INTO comments (post_id, author_id, body)
+                 SELECT p.id, u.id, ? FROM posts p JOIN users u ON u.id = ? WHERE p.id = ? FOR SHARE",
                 body,
+                author,
                 post
             );
             let done = insert.execute(pool).await?;

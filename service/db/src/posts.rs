@@ -1,7 +1,7 @@
 //! Table `posts`. Its queries are checked when the program is compiled, against the descriptions in `.sqlx`.
 //!
 //! Lists are in `posts/list.rs`, what an edit replaced in `posts/versions.rs`. Invariant: a post is changed or deleted
-//! only for its author, and changed only from the version that the author saw.
+//! only for its author, and changed only from the version that the author saw. Whose account is gone writes none.
 
 mod list;
 mod tags;
@@ -82,24 +82,31 @@ impl Database {
         .await
     }
 
-    /// Adds a post and gives its id. When this returns, the row is on the database's disk.
+    /// Adds a post and gives its id; `None` when the author's account is gone. When this returns, the row is on the
+    /// database's disk.
     ///
     /// # Errors
     /// When the database is away; the row may then have been written or not.
-    pub async fn add_post(&self, author: u64, text: Text<'_>) -> Result<u64, Error> {
+    pub async fn add_post(&self, author: u64, text: Text<'_>) -> Result<Option<u64>, Error> {
         let write = async move |pool: &MySqlPool| {
             let mut work = pool.begin().await?;
+            // The lock lets a deletion of the account wait, which then finds this post.
             let insert = sqlx::query!(
-                "INSERT INTO posts (author_id, title, body, tags) VALUES (?, ?, ?, ?)",
-                author,
+                "INSERT INTO posts (author_id, title, body, tags)
+                 SELECT u.id, ?, ?, ? FROM users u WHERE u.id = ? FOR SHARE",
                 text.title,
                 text.body,
-                text.tags.join(" ")
+                text.tags.join(" "),
+                author
             );
-            let id = insert.execute(&mut *work).await?.last_insert_id();
+            let done = insert.execute(&mut *work).await?;
+            if done.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let id = done.last_insert_id();
             tags::add(&mut work, id, text.tags).await?;
             work.commit().await?;
-            Ok(id)
+            Ok(Some(id))
         };
         self.ask(write).await
     }

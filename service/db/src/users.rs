@@ -30,6 +30,15 @@ pub struct Credentials {
     pub password_hash: String,
 }
 
+/// What becomes of an account's posts and comments when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// They are deleted, too.
+    Goes,
+    /// They are nobody's.
+    Stays,
+}
+
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Credentials").field("id", &self.id).finish_non_exhaustive()
@@ -133,15 +142,20 @@ impl Database {
         .await
     }
 
-    /// Removes the account with its sessions and tokens, and blots out its addresses in the audit log. What it wrote stays,
-    /// without a name.
+    /// Removes the account with its sessions and tokens, and blots out its addresses in the audit log. What it wrote goes
+    /// with it or stays, without a name.
     ///
     /// # Errors
     /// When the database is away; all or nothing has then been done.
-    pub async fn delete_user(&self, id: u64) -> Result<(), Error> {
+    pub async fn delete_user(&self, id: u64, wrote: Wrote) -> Result<(), Error> {
         self.ask(async |pool| {
             let mut work = pool.begin().await?;
+            // From here on nobody writes in its name, and what was being written is there.
             sqlx::query!("DELETE FROM users WHERE id = ?", id).execute(&mut *work).await?;
+            if wrote == Wrote::Goes {
+                sqlx::query!("DELETE FROM posts WHERE author_id = ?", id).execute(&mut *work).await?;
+                sqlx::query!("DELETE FROM comments WHERE author_id = ?", id).execute(&mut *work).await?;
+            }
             sqlx::query!("UPDATE account_events SET address = '' WHERE user_id = ?", id)
                 .execute(&mut *work)
                 .await?;

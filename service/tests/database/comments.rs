@@ -4,7 +4,7 @@ use anyhow::ensure;
 use http::StatusCode;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, writer};
 use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -78,11 +78,12 @@ fn a_comment_needs_a_post(fixture: &Fixture) -> anyhow::Result<()> {
 fn many_comments_are_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let mut ada = Visitor::registered(&router, "ada").await?;
         let path = ada.write("Title", "text", "").await?;
         let post = path.rsplit('/').next().unwrap().parse()?;
         for number in 0..120 {
-            database.add_comment(post, 7, &format!("comment {number}.")).await?;
+            database.add_comment(post, writer, &format!("comment {number}.")).await?;
         }
         let seen: Vec<usize> = walk(&mut ada, &path, 120).await?.into_iter().map(|(seen, _)| seen).collect();
         ensure!(seen == [50, 50, 20], "{seen:?}");

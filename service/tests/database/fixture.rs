@@ -162,6 +162,11 @@ impl Fixture {
     }
 }
 
+/// Somebody who writes posts past the forms.
+pub(crate) async fn writer(database: &Database) -> anyhow::Result<u64> {
+    database.add_user("writer", "writer", "no password").await?.context("there is a writer already")
+}
+
 pub(crate) fn site(config: &Config) -> (Database, Front) {
     let database = Database::new(config);
     (database.clone(), service::http::secure(Site::new(config, database)))

@@ -6,7 +6,7 @@ use http::StatusCode;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, writer};
 use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -48,14 +48,15 @@ fn each_post_is_on_one_page(fixture: &Fixture) -> anyhow::Result<()> {
 fn a_new_post_does_not_shift_the_pages(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let mut titles = (0..30).map(|number| format!("number-{number}."));
         for title in titles.by_ref().take(25) {
-            database.add_post(7, Text { title: &title, body: "text", tags: &[] }).await?;
+            database.add_post(writer, Text { title: &title, body: "text", tags: &[] }).await?.unwrap();
         }
         let mut visitor = Visitor::new(&router);
         let first = visitor.get("/").await?.page;
         for title in titles {
-            database.add_post(7, Text { title: &title, body: "text", tags: &[] }).await?;
+            database.add_post(writer, Text { title: &title, body: "text", tags: &[] }).await?.unwrap();
         }
         let next = first.split(r#"rel="next" href=""#).nth(1).and_then(|rest| rest.split('"').next());
         let second = visitor.get(next.context("a second page")?).await?;
@@ -72,7 +73,8 @@ fn a_new_post_does_not_shift_the_pages(fixture: &Fixture) -> anyhow::Result<()> 
 fn a_cursor_of_nobodys_is_refused(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
-        let id = database.add_post(7, Text { title: "a", body: "b", tags: &[] }).await?;
+        let writer = writer(&database).await?;
+        let id = database.add_post(writer, Text { title: "a", body: "b", tags: &[] }).await?.unwrap();
         let mut visitor = Visitor::new(&router);
         // The last is a whole cursor, of a list of comments.
         for cursor in ["", "1", "AAAA", "%00", "../..", "AQAAAAAAAAAB=", "AgAAAAAAAAAB"] {

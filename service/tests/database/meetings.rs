@@ -2,8 +2,8 @@
 //!
 //! The order is made, not hoped for: the first request is held at a row that the claim has locked.
 
-use anyhow::ensure;
-use http::StatusCode;
+use anyhow::{Context as _, ensure};
+use http::{Method, StatusCode};
 use service::http::Front;
 use sqlx::MySql;
 use sqlx::mysql::MySqlArguments;
@@ -18,6 +18,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_sign_in_that_meets_the_accounts_end_is_refused", a_sign_in_that_meets_the_accounts_end_is_refused),
     ("the_old_password_begins_no_session_after_a_change", the_old_password_begins_no_session_after_a_change),
     ("a_session_that_has_ended_makes_no_token", a_session_that_has_ended_makes_no_token),
+    ("who_is_gone_writes_nothing", who_is_gone_writes_nothing),
+    ("nothing_written_meanwhile_outlives_an_account", nothing_written_meanwhile_outlives_an_account),
 ];
 
 const NEW: &str = "another horse entirely";
@@ -102,6 +104,60 @@ fn a_session_that_has_ended_makes_no_token(fixture: &Fixture) -> anyhow::Result<
         changed.expect(StatusCode::SEE_OTHER)?;
         made.expect(StatusCode::UNAUTHORIZED)?.hides("bootstack_")?;
         ensure!(fixture.count("SELECT COUNT(*) FROM tokens").await? == 0, "a token survives");
+        Ok(())
+    })
+}
+
+/// By a form and by a token, which were good when the requests came.
+fn who_is_gone_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        for what in ["post", "comment", "post by a token", "comment by a token"] {
+            let (router, mut ada) = stage(fixture).await?;
+            let theirs = Visitor::registered(&router, "bob").await?.write("Theirs", "text", "").await?;
+            let program = Program::of(&mut ada).await?;
+            let (mut copy, comments) = (ada.clone(), format!("{theirs}/comments"));
+            let first = async {
+                match what {
+                    "post" => copy.post("/posts", &[("title", "t"), ("body", "b")]).await,
+                    "comment" => copy.post(&comments, &[("body", "b")]).await,
+                    "post by a token" => {
+                        program.ask(Method::POST, "/api/v1/posts", r#"{"title":"t","body":"b"}"#).await
+                    }
+                    _ => program.ask(Method::POST, &format!("/api/v1{comments}"), r#"{"body":"b"}"#).await,
+                }
+            };
+            let deletion = [("password", PASSWORD), ("posts", "yes")];
+            let deleted = ada.post("/account/delete", &deletion);
+            let (answer, deleted) =
+                fixture.meet(written(fixture).await?, COUNTING, first, deleted).await.context(what)?;
+            deleted.expect(StatusCode::SEE_OTHER)?;
+            ensure!(answer.parts.status.is_client_error(), "{what}: {:?}", answer.parts);
+            let left = "SELECT (SELECT COUNT(*) FROM posts WHERE title <> 'Theirs') + (SELECT COUNT(*) FROM comments)";
+            ensure!(fixture.count(left).await? == 0, "{what}: it is public");
+        }
+        Ok(())
+    })
+}
+
+/// What was begun before the account's end and is written after its posts were deleted.
+fn nothing_written_meanwhile_outlives_an_account(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (router, mut ada) = stage(fixture).await?;
+        let theirs = Visitor::registered(&router, "bob").await?.write("Theirs", "text", "").await?;
+        let mut copy = ada.clone();
+        // All of them, and the place where the next one goes.
+        let events = sqlx::query("SELECT id FROM account_events FOR UPDATE");
+        let deletion = [("password", PASSWORD), ("posts", "yes")];
+        let meanwhile = async {
+            copy.write("Mine", "text", "tag").await?;
+            copy.post(&format!("{theirs}/comments"), &[("body", "b")]).await?.expect(StatusCode::SEE_OTHER)
+        };
+        let deleted = ada.post("/account/delete", &deletion);
+        let (deleted, _) = fixture.meet(events, "INSERT INTO account_events", deleted, meanwhile).await?;
+        deleted.expect(StatusCode::SEE_OTHER)?;
+        let left =
+            "SELECT (SELECT COUNT(*) FROM posts WHERE title <> 'Theirs') + (SELECT COUNT(*) FROM comments)";
+        ensure!(fixture.count(left).await? == 0, "something is left");
         Ok(())
     })
 }

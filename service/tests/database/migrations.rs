@@ -10,7 +10,7 @@ use sqlx::migrate::{Migrate as _, Migrator};
 use tokio::time::timeout;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, writer};
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("machines_that_start_together_migrate_once", machines_that_start_together_migrate_once),
@@ -57,7 +57,9 @@ fn machines_that_start_together_migrate_once(fixture: &Fixture) -> anyhow::Resul
 fn what_a_dead_machine_left_half_done_is_finished(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
-        let kept = database.add_post(7, Text { title: "kept", body: "meanwhile", tags: &[] }).await?;
+        let writer = writer(&database).await?;
+        let kept =
+            database.add_post(writer, Text { title: "kept", body: "meanwhile", tags: &[] }).await?.unwrap();
         let mut connection = fixture.connection().await?;
         let versions: Vec<i64> =
             sqlx::query_scalar("SELECT version FROM _sqlx_migrations").fetch_all(&mut connection).await?;
@@ -91,8 +93,9 @@ fn what_a_dead_machine_left_half_done_is_finished(fixture: &Fixture) -> anyhow::
 fn a_migrated_database_is_left_as_it_is(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let text = Text { title: "kept", body: "over a restart", tags: &[] };
-        let id = database.add_post(7, text).await?;
+        let id = database.add_post(writer, text).await?.unwrap();
         let restarted = Database::new(&fixture.config(&[]));
         restarted.migrate().await;
         let newest = restarted.newest_posts(1).await?;

@@ -5,7 +5,7 @@ use db::posts::Text;
 use http::StatusCode;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, writer};
 use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -44,10 +44,11 @@ fn a_posted_form_is_on_the_front_page(fixture: &Fixture) -> anyhow::Result<()> {
 fn text_comes_back_as_it_was_written(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, _) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let (title, body) = ("😀".repeat(120), "𝕏\t'\"\\%_\n".repeat(1250));
         let tags: Vec<String> = (0..5).map(|number| format!("{}{number}", "ü".repeat(29))).collect();
         let before = time::OffsetDateTime::now_utc();
-        let id = database.add_post(7, Text { title: &title, body: &body, tags: &tags }).await?;
+        let id = database.add_post(writer, Text { title: &title, body: &body, tags: &tags }).await?.unwrap();
         let post = database.post(id).await?.unwrap();
         ensure!(
             (&post.title, &post.body, &post.tags) == (&title, &body, &tags.join(" ")),

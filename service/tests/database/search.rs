@@ -4,7 +4,7 @@ use anyhow::ensure;
 use http::StatusCode;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, run, writer};
 use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
@@ -89,10 +89,11 @@ fn no_search_is_a_fault_of_ours(fixture: &Fixture) -> anyhow::Result<()> {
 fn a_long_result_is_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         for number in 0..45 {
             let title = format!("Needle number-{number}.");
             let text = db::posts::Text { title: &title, body: "hay", tags: &[] };
-            database.add_post(7, text).await?;
+            database.add_post(writer, text).await?.unwrap();
         }
         let seen = crate::lists::walk(&mut Visitor::new(&router), "/search?q=needle", 45).await?;
         ensure!(seen == [20, 20, 5], "{seen:?}");

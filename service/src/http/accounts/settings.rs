@@ -20,7 +20,7 @@ use crate::http::{Site, gate, session};
 use db::events::{Event, Kind};
 use db::sessions::{Session, Viewer};
 use db::tokens::Token;
-use db::users::Credentials;
+use db::users::{Credentials, Wrote};
 use edge::Peer;
 
 /// How many sessions and how many events the page shows: the newest.
@@ -187,10 +187,11 @@ pub(super) async fn delete(
         let faults = Faults { deletion: Some("This is not your password.".to_owned()), ..Faults::default() };
         return account_page(&site, viewer, faults.into()).await;
     }
-    // The account goes last: when this is interrupted, its owner can do it again.
-    while deletion.posts.is_some() && site.database.delete_some_of(viewer.id, DELETED_AT_ONCE).await? {}
+    let wrote = if deletion.posts.is_some() { Wrote::Goes } else { Wrote::Stays };
+    // The account goes last, with what was written meanwhile: when this is interrupted, its owner can do it again.
+    while wrote == Wrote::Goes && site.database.delete_some_of(viewer.id, DELETED_AT_ONCE).await? {}
     site.database.record(Kind::Deleted, Some(viewer.id), peer.0).await?;
-    site.database.delete_user(viewer.id).await?;
+    site.database.delete_user(viewer.id, wrote).await?;
     Ok((AppendHeaders([session::end()]), Redirect::to("/")).into_response())
 }
 

@@ -102,7 +102,7 @@ pub(super) async fn add(
     let (draft, tags) = accepted(new.title, new.body, new.tags)?;
     gate::writing(&site, user).await?;
     let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
-    let id = site.database.add_post(user, text).await?;
+    let id = site.database.add_post(user, text).await?.ok_or(Error::NoToken { sent: true })?;
     let post = whole(&site, id).await?;
     Ok((StatusCode::CREATED, [(LOCATION, format!("/api/v1/posts/{id}"))], Json(post)).into_response())
 }

@@ -55,7 +55,7 @@ pub(super) async fn add(
     gate::writing(&site, viewer.id).await?;
     let tags = draft.tag_list();
     let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
-    let id = site.database.add_post(viewer.id, text).await?;
+    let id = site.database.add_post(viewer.id, text).await?.ok_or(Error::SignedOut)?;
     Ok(Redirect::to(&format!("/posts/{id}")).into_response())
 }
 
