@@ -1,12 +1,12 @@
 //! When a connection last got something done, so that one that gets nothing done can be closed.
 //!
 //! Done is: a request arrived whole, an answer was sent whole or [`STEP_BYTES`] of it. Bytes as such are not: a client
-//! that trickles half a head, or pings without asking anything, keeps no connection open by it.
+//! that trickles half a head, or pings without asking anything, as often as it likes, keeps no connection open by it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ use tokio::time::Instant;
 
 /// What a client must take of an answer within the idle limit to go on: 273 bytes a second at the default of 60 s, a
 /// tenth of the slowest mobile networks.
-const STEP_BYTES: u32 = 16 * 1024;
+const STEP_BYTES: i64 = 16 * 1024;
+
+/// What the protocol itself may say to a byte of the client's, in bytes: PING and SETTINGS are answered by as many, a frame for
+/// a stream that is closed by thirteen for nine (RFC 9113, 6.4), and TLS adds to both sides the same.
+const ECHO: i64 = 2;
 
 /// A handshake or the next step of a large answer, on its way to a client far away, takes less than this.
 const GRACE: Duration = Duration::from_secs(2);
@@ -36,8 +40,11 @@ pub(crate) struct Activity(Arc<Clock>);
 struct Clock {
     begun: Instant,
     last_ms: AtomicU64,
-    written: AtomicU32,
+    /// What was written of answers since then, in bytes, at least: less than nothing where the client said more than that.
+    written: AtomicI64,
     requests: AtomicU32,
+    /// Those of them whose answers are not made yet.
+    awaited: AtomicU32,
     /// When the head that is on its way began; [`NO_HEAD`] without one. The first is awaited from the start.
     head_ms: AtomicU64,
     /// Whether everything that was to be sent is.
@@ -74,13 +81,18 @@ impl Patience {
 #[derive(Debug)]
 pub(crate) struct Busy(Activity);
 
+/// The same while its answer is in the making.
+#[derive(Debug)]
+pub(crate) struct Awaiting(Activity);
+
 impl Activity {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Clock {
             begun: Instant::now(),
             last_ms: AtomicU64::new(0),
-            written: AtomicU32::new(0),
+            written: AtomicI64::new(0),
             requests: AtomicU32::new(0),
+            awaited: AtomicU32::new(0),
             head_ms: AtomicU64::new(0),
             is_flushed: AtomicBool::new(true),
             is_closing: AtomicBool::new(false),
@@ -94,6 +106,7 @@ impl Activity {
     /// Something was done now.
     pub(crate) fn touch(&self) {
         self.0.last_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.0.written.store(0, Ordering::Relaxed);
     }
 
     fn now_ms(&self) -> u64 {
@@ -106,7 +119,8 @@ impl Activity {
     }
 
     /// Bytes have come. Those that no request is worked on for are the next head's.
-    fn heard(&self) {
+    fn heard(&self, bytes: usize) {
+        self.count(-ECHO * i64::try_from(bytes).unwrap_or(i64::from(i32::MAX)));
         let is_next = self.0.requests.load(Ordering::Relaxed) == 0;
         if is_next && self.0.head_ms.load(Ordering::Relaxed) == NO_HEAD {
             self.head();
@@ -140,6 +154,12 @@ impl Activity {
         Busy(self.clone())
     }
 
+    /// The answer of one of the requests is waited for; it is made when the handle is dropped.
+    pub(crate) fn wait(&self) -> Awaiting {
+        self.0.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaiting(self.clone())
+    }
+
     /// Ends when the first request has begun.
     pub(crate) async fn used(&self) {
         if !self.0.is_used.load(Ordering::Relaxed) {
@@ -148,21 +168,29 @@ impl Activity {
     }
 
     fn wrote(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let sum = self.0.written.load(Ordering::Relaxed).saturating_add(bytes);
-        if sum >= STEP_BYTES {
+        if self.count(i64::try_from(bytes).unwrap_or(STEP_BYTES)) >= STEP_BYTES {
             self.touch();
         }
-        self.0.written.store(sum % STEP_BYTES, Ordering::Relaxed);
+    }
+
+    fn count(&self, bytes: i64) -> i64 {
+        let sum = self.0.written.load(Ordering::Relaxed).saturating_add(bytes);
+        self.0.written.store(sum, Ordering::Relaxed);
+        sum
     }
 
     /// Since when nothing was done; none while a request is worked on, not before [`GRACE`] is over, and not when it was
-    /// asked to go already.
+    /// asked to go already. An answer that is made waits for nobody but the client.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let last = self.last();
-        let is_busy = self.is_leaving() || self.0.requests.load(Ordering::Relaxed) > 0;
+        let is_busy = self.is_leaving() || self.0.awaited.load(Ordering::Relaxed) > 0;
         let idle = !is_busy && last.elapsed() >= GRACE;
         idle.then_some(last)
+    }
+
+    /// Whether the client has not taken all of its answers.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.0.requests.load(Ordering::Relaxed) > 0 || !self.0.is_flushed.load(Ordering::Relaxed)
     }
 
     fn last(&self) -> Instant {
@@ -228,6 +256,12 @@ impl Drop for Busy {
     }
 }
 
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        self.0.0.awaited.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A stream that notes what comes and goes.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
@@ -249,8 +283,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let known = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > known {
-            self.activity.heard();
+        let bytes = buf.filled().len() - known;
+        if bytes > 0 {
+            self.activity.heard(bytes);
         }
         read
     }

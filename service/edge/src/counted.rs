@@ -14,7 +14,7 @@ use http::Request;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 
-use crate::activity::{Activity, Busy};
+use crate::activity::{Activity, Awaiting, Busy};
 use crate::answers::{Answer, Answers};
 use crate::load::{Held, Load};
 use crate::peer::Peer;
@@ -42,7 +42,9 @@ impl Service<Request<Incoming>> for Counted {
         let held = (self.activity.begin(), self.load.request());
         // A body that is not there needs no box.
         let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-        Answering { answer: self.answers.answer(request, self.peer), held: Some(held) }
+        let answer = self.answers.answer(request, self.peer);
+        let awaiting = matches!(answer, Answer::Awaited(_)).then(|| self.activity.wait());
+        Answering { answer, held: Some(held), awaiting }
     }
 }
 
@@ -50,6 +52,8 @@ impl Service<Request<Incoming>> for Counted {
 pub(crate) struct Answering {
     answer: Answer,
     held: Option<(Busy, Held)>,
+    /// Until the answer is made; none where it was made at once.
+    awaiting: Option<Awaiting>,
 }
 
 impl Future for Answering {
@@ -57,6 +61,7 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(Pin::new(&mut self.answer).poll(cx))?;
+        self.awaiting = None;
         let held = self.held.take();
         Poll::Ready(Ok(response.map(|body| Sent { body, _held: held })))
     }

@@ -1,7 +1,7 @@
 //! The open connections of one listener, and which of them goes when there is no room for another.
 //!
-//! Invariant: a connection that is working on a request is never chosen, so that a crowd of slow or silent clients keeps
-//! nobody out and ends nobody's request.
+//! Invariant: a connection whose request is worked on is never chosen, so that a crowd of slow or silent clients keeps
+//! nobody out and ends nobody's request. Who does not take the answers that are made for it goes as well, after the idle.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,13 +35,13 @@ impl Crowd {
     }
 
     /// Asks those that have got nothing done for the longest time to go, until so many are on their way out; fewer where
-    /// fewer are without a request.
+    /// fewer are without a request that is worked on. Whoever is being sent something goes after those who are not.
     pub(crate) fn make_room(&self, places: usize) {
         let members = self.0.members.lock().unwrap_or_else(PoisonError::into_inner);
         let leaving = members.values().filter(|member| member.is_leaving()).count();
         let mut idle: Vec<_> =
             members.values().filter_map(|member| Some((member.idle_since()?, member))).collect();
-        idle.sort_unstable_by_key(|(since, _)| *since);
+        idle.sort_unstable_by_key(|(since, member)| (member.is_sending(), *since));
         for (_, longest) in idle.into_iter().take(places.saturating_sub(leaving)) {
             longest.evict();
         }

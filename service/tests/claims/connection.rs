@@ -87,6 +87,15 @@ impl Asked {
     }
 }
 
+/// A site of one page, of a megabyte.
+struct Large;
+
+impl Answers for Large {
+    fn answer(&self, _: Request<Body>, _: Peer) -> Answer {
+        Answer::Made(axum::response::Response::new(Body::from(vec![b'a'; 1 << 20])))
+    }
+}
+
 fn certified() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let authority = Authority::open(tempfile::tempdir().unwrap().path()).unwrap();
     let issued = authority.issue(&[HOST], 1).unwrap();
@@ -348,7 +357,7 @@ async fn the_drain_finishes_the_request_that_was_begun() {
 }
 
 /// A whole HTTP/2 frame (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut bytes = vec![length[1], length[2], length[3], kind, flags];
     bytes.extend_from_slice(&stream.to_be_bytes());
@@ -399,15 +408,20 @@ async fn a_connection_has_so_many_streams_at_once_and_no_more() {
     assert_eq!(refused, (2 * most + 1, vec![0, 0, 0, 7]));
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Sends `drop` every second until the service hangs up; how long that took.
 async fn trickle(stream: &mut TlsStream<DuplexStream>, drop: &[u8]) -> Duration {
+    repeat(stream, drop, Duration::from_secs(1)).await
+}
+
+/// The same, so often, and for two minutes at most.
+async fn repeat(stream: &mut TlsStream<DuplexStream>, drop: &[u8], pause: Duration) -> Duration {
     let begun = Instant::now();
     let mut answers = [0; 4096];
     loop {
-        let next = Instant::now() + Duration::from_secs(1);
-        if stream.write_all(drop).await.is_err() {
+        let next = Instant::now() + pause;
+        if begun.elapsed().as_secs() >= 120 || stream.write_all(drop).await.is_err() {
             return begun.elapsed();
         }
         while let Ok(read) = tokio::time::timeout_at(next, stream.read(&mut answers)).await {
@@ -436,4 +450,72 @@ async fn pings_alone_keep_no_http_2_connection() {
     stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
     let took = trickle(&mut stream, &frame(6, 0, 0, &[0; 8])).await;
     assert!(took.as_secs() <= u64::from(Limits::default().idle_s) + 4, "{took:?}");
+}
+
+/// PING (RFC 9113, 6.7), so many at once.
+fn pings(number: usize) -> Vec<u8> {
+    frame(6, 0, 0, &[0; 8]).repeat(number)
+}
+
+/// SETTINGS of a client that takes nothing of any answer's body: SETTINGS_INITIAL_WINDOW_SIZE is 0 (RFC 9113, 6.5.2).
+pub(crate) fn closed_window() -> Vec<u8> {
+    frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])
+}
+
+/// GET over https (RFC 7541, appendix A), each other field as a literal.
+pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
+    let mut fields = vec![0x82, 0x87];
+    for (index, value) in [(0x04, path), (0x01, HOST)] {
+        fields.extend_from_slice(&[index, u8::try_from(value.len()).unwrap()]);
+        fields.extend_from_slice(value.as_bytes());
+    }
+    frame(1, 5, stream, &fields)
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_keep_no_http_2_connection_however_many() {
+    // Singly, and so many that the answers to one record are a step of an answer's.
+    for (number, pause_ms) in [(1, 10), (960, 1000), (2000, 1000)] {
+        let (mut stream, _trigger) = Client::secure().handshake().await;
+        stream.write_all(PREFACE).await.unwrap();
+        stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+        let took = repeat(&mut stream, &pings(number), Duration::from_millis(pause_ms)).await;
+        assert!(took.as_secs() <= u64::from(Limits::default().idle_s) + 4, "{number}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_keep_no_http_2_connection_whose_answers_are_not_taken() {
+    let (mut stream, _trigger) = Client::secure().handshake().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&closed_window()).await.unwrap();
+    stream.write_all(&get(1, "/robots.txt")).await.unwrap();
+    let took = repeat(&mut stream, &pings(40), Duration::from_millis(100)).await;
+    assert!(took.as_secs() <= u64::from(Limits::default().idle_s) + 4, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_answer_that_gets_on_keeps_its_connection() {
+    let limit_s = u64::from(Limits::default().idle_s);
+    let client = Client::over(|limits, drain, tls| {
+        Connection::secure(tls, Arc::new(Large), limits, drain, Arc::default())
+    });
+    let (mut stream, _trigger) = client.handshake().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&closed_window()).await.unwrap();
+    stream.write_all(&get(1, "/")).await.unwrap();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        // WINDOW_UPDATE (RFC 9113, 6.9), and the client takes what that allows.
+        stream.write_all(&frame(8, 0, 1, &16_500_u32.to_be_bytes())).await.unwrap();
+        let mut taken = 0;
+        while taken < 16_500 {
+            let (kind, _, payload) = next_frame(&mut stream).await;
+            taken += if kind == 0 { payload.len() } else { 0 };
+        }
+        tokio::time::sleep(Duration::from_secs(limit_s - 5)).await;
+    }
+    assert!(begun.elapsed().as_secs() > 2 * limit_s);
+    stream.write_all(&frame(8, 0, 1, &10_u32.to_be_bytes())).await.unwrap();
+    while next_frame(&mut stream).await.0 != 0 {}
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::connection::{PREFACE, closed_window, get};
 use crate::fixture::{CONFIG, HOST};
 
 const PLACES: usize = 4;
@@ -25,6 +26,8 @@ struct Served {
     http: SocketAddr,
     https: SocketAddr,
     trust: Arc<ClientConfig>,
+    /// The same for clients that speak HTTP/2.
+    trust_h2: Arc<ClientConfig>,
     trigger: drain::Trigger,
     end: JoinHandle<()>,
 }
@@ -45,14 +48,29 @@ async fn serve() -> Served {
     let (trigger, drain) = drain::channel();
     let end = tokio::spawn(async { server.run(drain).await.unwrap() });
     let trust = tls::client::config(authority.certificate_pem(), &[b"http/1.1"]).unwrap();
-    Served { http, https, trust, trigger, end }
+    let trust_h2 = tls::client::config(authority.certificate_pem(), &[b"h2"]).unwrap();
+    Served { http, https, trust, trust_h2, trigger, end }
 }
 
 impl Served {
     async fn connect(&self) -> TlsStream<TcpStream> {
+        self.connect_with(&self.trust).await
+    }
+
+    async fn connect_with(&self, trust: &Arc<ClientConfig>) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.https).await.unwrap();
         let name = ServerName::try_from(HOST).unwrap();
-        TlsConnector::from(Arc::clone(&self.trust)).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::clone(trust)).connect(name, stream).await.unwrap()
+    }
+
+    /// What one more visitor is told.
+    async fn visit(&self) -> String {
+        let mut visitor = self.connect().await;
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
+        visitor.write_all(head.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        visitor.read_to_string(&mut said).await.unwrap();
+        said
     }
 
     /// A client whose request is being worked on: its body is awaited.
@@ -77,14 +95,7 @@ async fn no_more_are_let_in_than_there_are_places_and_the_next_one_when_one_is_d
     for _ in 0..PLACES {
         busy.push(served.busy().await);
     }
-    let visit = async {
-        let mut visitor = served.connect().await;
-        let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
-        visitor.write_all(head.as_bytes()).await.unwrap();
-        let mut said = String::new();
-        visitor.read_to_string(&mut said).await.unwrap();
-        said
-    };
+    let visit = served.visit();
     tokio::pin!(visit);
     let early = tokio::time::timeout(Duration::from_millis(500), &mut visit).await;
     assert!(early.is_err(), "one more was let in: {early:?}");
@@ -121,5 +132,20 @@ async fn silent_clients_in_every_place_keep_no_visitor_out() {
     let mut said = String::new();
     // Well before the silent ones' own limit of ten seconds.
     tokio::time::timeout(Duration::from_secs(6), visitor.read_to_string(&mut said)).await.unwrap().unwrap();
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}
+
+#[tokio::test]
+async fn clients_in_every_place_that_take_no_answer_keep_no_visitor_out() {
+    let served = serve().await;
+    let mut stalled = Vec::new();
+    for _ in 0..PLACES {
+        let mut stream = served.connect_with(&served.trust_h2).await;
+        stream.write_all(PREFACE).await.unwrap();
+        stream.write_all(&closed_window()).await.unwrap();
+        stream.write_all(&get(1, "/robots.txt")).await.unwrap();
+        stalled.push(stream);
+    }
+    let said = tokio::time::timeout(Duration::from_secs(6), served.visit()).await.unwrap();
     assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
 }
