@@ -51,10 +51,15 @@ async fn add(
 /// The comment as it will be stored, or as it was written and what is wrong with it.
 pub(super) fn comment_text(body: &str) -> Result<String, (String, String)> {
     let body = body.replace("\r\n", "\n").trim().to_owned();
-    match fault(&body, "comment", COMMENT_CHARS, |character| matches!(character, '\n' | '\t')) {
+    match comment_fault(&body) {
         Some(fault) => Err((body, fault)),
         None => Ok(body),
     }
+}
+
+/// What is wrong with a comment.
+pub(super) fn comment_fault(body: &str) -> Option<String> {
+    fault(body, "comment", COMMENT_CHARS, |character| matches!(character, '\n' | '\t'))
 }
 
 async fn delete(

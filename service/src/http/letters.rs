@@ -1,6 +1,7 @@
-//! What of a text a reader can see.
+//! What of a text a reader can see, and what would mislead them.
 //!
-//! It knows characters, not languages. Invariant: what `shows` has something in it that takes ink.
+//! It knows characters, not languages: what joins or parts the letters of a script (U+200C, U+200D, U+200E, U+200F, U+061C)
+//! is part of its words. Invariant: what `shows` has something in it that takes ink.
 
 /// Characters that leave no trace: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) and those that fonts
 /// draw as nothing.
@@ -39,6 +40,16 @@ fn is_blank(character: char) -> bool {
         || UNSEEN.iter().any(|unseen| unseen.contains(&character))
 }
 
+/// Whether it has no place in one line that names something: it turns what stands after it round (UAX #9, 2.1 to 2.5), ends
+/// the line, or hides between letters that look the same without it.
+pub(super) fn misleads(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{115f}'..='\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +72,22 @@ mod tests {
         for text in ["a", "\u{200b}a", "हिन्दी", "می\u{200c}خواهم", "👨\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "."]
         {
             assert!(shows(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_every_script_mislead_nobody() {
+        for text in [
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "👨\u{200d}👩\u{200d}👧",
+            "שלום\u{200f}!",
+            "🏴\u{e0067}\u{e0062}\u{e007f}",
+        ] {
+            assert!(!text.chars().any(misleads), "{text:?}");
+        }
+        for text in ["\u{202e}nimda", "ad\u{200b}min", "a\u{2066}b", "a\u{2028}b", "\u{ad}", "\u{feff}"] {
+            assert!(text.chars().any(misleads), "{text:?}");
         }
     }
 }

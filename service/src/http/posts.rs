@@ -20,7 +20,7 @@ use super::error::Error;
 
 pub(super) use cards::Cards;
 pub(super) use edit::own;
-pub(super) use form::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, fault};
+pub(super) use form::{BODY_CHARS, Draft, TAGS, fault};
 pub(super) use list::{Author, Page, PageQuery, entries};
 pub(super) use show::{page_up_to, with_refused_comment};
 

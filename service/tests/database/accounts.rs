@@ -28,7 +28,9 @@ fn a_profile_is_shown_as_it_was_saved(fixture: &Fixture) -> anyhow::Result<()> {
         let form = [("display_name", "Ada <Lovelace>"), ("about", "*Engines* <script>")];
         ada.post("/account/profile", &form).await?.expect(StatusCode::SEE_OTHER)?;
         let page = Visitor::new(&router).get("/people/ada").await?.expect(StatusCode::OK)?;
-        let page = page.says("<h1>Ada &#60;Lovelace&#62;</h1>")?.says("<em>Engines</em> &lt;script&gt;")?;
+        let page = page
+            .says("<h1><bdi>Ada &#60;Lovelace&#62;</bdi></h1>")?
+            .says("<em>Engines</em> &lt;script&gt;")?;
         page.says(r#"aria-hidden="true">AL</span>"#)?;
         for form in [[("display_name", ""), ("about", "")], [("display_name", "a\u{1}"), ("about", "")]] {
             ada.post("/account/profile", &form).await?.expect(StatusCode::UNPROCESSABLE_ENTITY)?;

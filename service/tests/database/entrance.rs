@@ -38,7 +38,8 @@ fn who_registers_is_signed_in(fixture: &Fixture) -> anyhow::Result<()> {
             ensure!(cookie.contains(attribute), "no {attribute} in {cookie}");
         }
         visitor.get("/account").await?.expect(StatusCode::OK)?.says("registered")?;
-        let page = visitor.get("/people/ada-l").await?.expect(StatusCode::OK)?.says("<h1>ada-l</h1>")?;
+        let page =
+            visitor.get("/people/ada-l").await?.expect(StatusCode::OK)?.says("<h1><bdi>ada-l</bdi></h1>")?;
         ensure!(page.page.contains(r#"aria-hidden="true">AL</span>"#), "no initials: {}", page.page);
         let stored = "SELECT COUNT(*) FROM users WHERE password_hash LIKE '$argon2id$v=19$m=12288,t=3,p=1$%'";
         ensure!(fixture.count(stored).await? == 1, "no argon2id");

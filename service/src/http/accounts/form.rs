@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::http::letters::{misleads, shows};
+
 /// As the column `users.name`.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=30;
 /// NIST SP 800-63B, 3.1.1.2 asks for 8 at least and for room for 64 or more. The upper limit keeps a hash cheap.
@@ -14,6 +16,8 @@ const ABOUT_CHARS: usize = 500;
 /// Names that would be taken for the site itself.
 const RESERVED: [&str; 8] =
     ["admin", "administrator", "moderator", "operator", "root", "support", "system", "staff"];
+
+const RESERVED_SAYS: &str = "This name is reserved.";
 
 /// Both forms at the entrance.
 #[derive(Clone, Default, Deserialize)]
@@ -75,7 +79,7 @@ impl Entrance {
                     .to_owned(),
             )
         } else if RESERVED.contains(&self.name.as_str()) {
-            Some("This name is reserved.".to_owned())
+            Some(RESERVED_SAYS.to_owned())
         } else {
             None
         };
@@ -95,7 +99,8 @@ impl Profile {
             length if length > DISPLAY_NAME_CHARS => {
                 Some(format!("At most {DISPLAY_NAME_CHARS} characters are possible."))
             }
-            _ => invisible(&self.display_name, |_| false),
+            _ if is_reserved(&self.display_name) => Some(RESERVED_SAYS.to_owned()),
+            _ => invisible(&self.display_name, |_| false).or_else(|| hidden(&self.display_name)),
         };
         let about = match self.about.chars().count() {
             length if length > ABOUT_CHARS => Some(format!("At most {ABOUT_CHARS} characters are possible.")),
@@ -133,6 +138,19 @@ pub(super) fn password_fault(password: &str, name: &str) -> Option<String> {
 fn invisible(text: &str, allowed: fn(char) -> bool) -> Option<String> {
     let bad = |character: char| character.is_control() && !allowed(character);
     text.chars().any(bad).then(|| "It contains a control character.".to_owned())
+}
+
+/// What a reader would not see of a name, or see turned round.
+fn hidden(name: &str) -> Option<String> {
+    let bad = name.contains(misleads) || !shows(name);
+    bad.then(|| "It contains a character that readers cannot see, or that turns others round.".to_owned())
+}
+
+/// Whether readers would take a name to show for the site itself: pages show nothing else of who writes.
+fn is_reserved(display_name: &str) -> bool {
+    let letters = display_name.chars().filter(|character| character.is_alphanumeric());
+    let plain: String = letters.flat_map(char::to_lowercase).collect();
+    RESERVED.contains(&plain.as_str())
 }
 
 /// Browsers read `/\` as `//`, and both as another host.
@@ -191,5 +209,19 @@ mod tests {
         assert!(profile("a\nb", "").display_name.is_some());
         assert!(profile("a", &"é".repeat(501)).about.is_some());
         assert!(profile("a", "\u{0}").about.is_some());
+    }
+
+    #[test]
+    fn a_name_to_show_is_seen_as_it_is_and_not_taken_for_the_site() {
+        let faults =
+            |name: &str| Profile { display_name: name.into(), about: String::new() }.normalized().faults();
+        for name in
+            ["\u{200b}", "\u{2800}", "\u{202e}nimda", "a\u{200b}da", "Admin", "R o o t", "-system-", "STAFF."]
+        {
+            assert!(faults(name).display_name.is_some(), "{name:?}");
+        }
+        for name in ["می\u{200c}خواهم", "Ada ❤\u{fe0f}", "Rooted", "Badmin", "हिन्दी"] {
+            assert!(faults(name).display_name.is_none(), "{name:?}");
+        }
     }
 }

@@ -17,37 +17,37 @@ use super::bearer::Holder;
 use super::body::Body;
 use super::condition::Unconditional;
 use super::posts::{Comment, Post, whole};
-use crate::http::comments::{COMMENT_CHARS, comment_text};
+use crate::http::comments::{COMMENT_CHARS, comment_fault, comment_text};
 use crate::http::error::{Error, Fault};
-use crate::http::posts::{BODY_CHARS, Draft, TAGS, TITLE_CHARS, number, own};
+use crate::http::posts::{BODY_CHARS, Draft, TAGS, number, own};
 use crate::http::problem::Refusals;
 use crate::http::{Site, gate};
 use db::posts::{Edited, Text};
 
-/// One line, not only of space.
+/// One line, not only of space; without characters that readers cannot see or that turn others round (`letters.rs`).
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(
     min_length = 1,
     max_length = 120,
-    pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\u034f\\u061c\\u17b4\\u17b5\\u180b-\\u180f\\u200c-\\u200f\\u2800\\ufe00-\\ufe0f\\ufff0-\\ufffb\\ufffe\\uffff\u{16fe4}\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}][^\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb]*$"
 )]
 pub(super) struct Title(String);
 
-/// Markdown.
+/// Markdown, not only of space.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(
     min_length = 1,
     max_length = 10000,
-    pattern = r"^([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
+    pattern = "^([^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]|\\r\\n)*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\u034f\\u061c\\u17b4\\u17b5\\u180b-\\u180f\\u200c-\\u200f\\u2800\\ufe00-\\ufe0f\\ufff0-\\ufffb\\ufffe\\uffff\u{16fe4}\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]([^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]|\\r\\n)*$"
 )]
 pub(super) struct LongText(String);
 
-/// Markdown.
+/// Markdown, not only of space.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(
     min_length = 1,
     max_length = 2000,
-    pattern = r"^([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
+    pattern = "^([^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]|\\r\\n)*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\u034f\\u061c\\u17b4\\u17b5\\u180b-\\u180f\\u200c-\\u200f\\u2800\\ufe00-\\ufe0f\\ufff0-\\ufffb\\ufffe\\uffff\u{16fe4}\u{1bca0}-\u{1bca3}\u{1d159}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]([^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]|\\r\\n)*$"
 )]
 pub(super) struct ShortText(String);
 
@@ -158,8 +158,8 @@ pub(super) async fn comment(
     Body(new): Body<NewComment>,
 ) -> Result<Response, Error> {
     let id = number(id)?;
-    let text = comment_text(&new.body.0).map_err(|(_, fault)| fault);
-    let body = too_long(&new.body.0, COMMENT_CHARS).map_or(text, Err);
+    let fault = too_long(&new.body.0, COMMENT_CHARS).or_else(|| comment_fault(&one_line_end(&new.body.0)));
+    let body = fault.map_or_else(|| comment_text(&new.body.0).map_err(|(_, fault)| fault), Err);
     let body = body.map_err(|fault| faulty([("/body", Some(fault))]))?;
     gate::writing(&site, user).await?;
     let comment = site.database.add_comment(id, user, &body).await?.ok_or(Error::NotFound)?;
@@ -195,23 +195,26 @@ fn accepted(
     tags: Vec<Tag>,
 ) -> Result<(Draft, Vec<String>), Error> {
     let tags: Vec<String> = tags.into_iter().map(|Tag(tag)| tag).collect();
-    let draft = Draft { title, body, tags: tags.join(" ") };
-    let long = [too_long(&draft.title, TITLE_CHARS), too_long(&draft.body, BODY_CHARS)];
+    let long = too_long(&body, BODY_CHARS);
     let odd = tags.len() > TAGS || tags.iter().any(|tag| !Draft::is_tag(tag));
     let odd = odd.then(|| format!("At most {TAGS} tags of letters, digits, hyphens and plus signs."));
-    let draft = draft.normalized();
+    let draft = Draft { title, body: one_line_end(&body), tags: tags.join(" ") };
     let faults = draft.faults();
-    let [title, body] = long;
-    let faults =
-        [("/title", faults.title.or(title)), ("/body", faults.body.or(body)), ("/tags", faults.tags.or(odd))];
+    let faults = [("/title", faults.title), ("/body", faults.body.or(long)), ("/tags", faults.tags.or(odd))];
     if faults.iter().any(|(_, fault)| fault.is_some()) {
         return Err(faulty(faults));
     }
+    let draft = draft.normalized();
     let tags = draft.tag_list();
     Ok((draft, tags))
 }
 
-/// The description counts the space around a text, too, which the forms take away first.
+/// The text as it is judged: the description speaks of the space around it, too, which the forms take away first.
+fn one_line_end(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+/// The description counts each character of a line's end.
 fn too_long(text: &str, most: usize) -> Option<String> {
     (text.chars().count() > most).then(|| format!("At most {most} characters are possible."))
 }
@@ -219,4 +222,71 @@ fn too_long(text: &str, most: usize) -> Option<String> {
 fn faulty(faults: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Error {
     let faults = faults.into_iter().filter_map(|(pointer, detail)| Some(Fault { pointer, detail: detail? }));
     Error::Faulty(faults.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
+    use serde_json::json;
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::http::letters::{misleads, shows};
+
+    /// The sets of characters that the pattern of a schema names, in their order.
+    fn sets<T: PartialSchema>() -> Vec<ClassUnicode> {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let mut sets = Vec::new();
+        collect(&regex_syntax::parse(schema["pattern"].as_str().unwrap()).unwrap(), &mut sets);
+        sets
+    }
+
+    fn collect(pattern: &Hir, sets: &mut Vec<ClassUnicode>) {
+        match pattern.kind() {
+            HirKind::Class(Class::Unicode(set)) => sets.push(set.clone()),
+            HirKind::Repetition(repetition) => collect(&repetition.sub, sets),
+            HirKind::Capture(capture) => collect(&capture.sub, sets),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                parts.iter().for_each(|part| collect(part, sets));
+            }
+            _ => {}
+        }
+    }
+
+    fn has(set: &ClassUnicode, character: char) -> bool {
+        set.iter().any(|range| (range.start()..=range.end()).contains(&character))
+    }
+
+    /// The description says which characters a text may have, and of which it must have one.
+    #[test]
+    fn the_description_says_what_is_accepted() {
+        let texts = [sets::<Title>(), sets::<LongText>(), sets::<ShortText>()];
+        // All planes that have letters or anything without a trace; the others have no characters.
+        for character in ('\0'..'\u{20000}').chain('\u{e0000}'..'\u{f0000}') {
+            let line = !character.is_control() && !misleads(character);
+            let text = !character.is_control() || matches!(character, '\n' | '\t');
+            let seen = shows(character.encode_utf8(&mut [0; 4]));
+            for (sets, allowed) in texts.iter().zip([line, text, text]) {
+                let [around, one, after] = &sets[..] else { panic!("another pattern: {sets:?}") };
+                assert_eq!(has(around, character), allowed, "{character:?}");
+                assert_eq!(has(after, character), allowed, "{character:?}");
+                assert_eq!(has(one, character), seen && allowed, "{character:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn space_around_a_text_is_judged_too() {
+        let written = |title: &str, body: &str| {
+            let new = json!({"title": title, "body": body});
+            let new: NewPost = serde_json::from_value(new).unwrap();
+            accepted(new.title, new.body, new.tags).map(|(draft, _)| (draft.title, draft.body)).ok()
+        };
+        assert_eq!(written(" a ", "\n b\r\n"), Some(("a".to_owned(), "b".to_owned())));
+        for (title, body) in
+            [("a\u{85}", "b"), ("a\u{2028}", "b"), ("a\n", "b"), ("a", "b\u{b}"), ("a", "\u{c}b")]
+        {
+            assert_eq!(written(title, body), None, "{title:?} {body:?}");
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! The forms of a post: what they hold, and what is wrong with it.
 //!
-//! Invariant: a draft without faults fits the table and shows no character that a reader cannot see.
+//! Invariant: a draft without faults fits the table, shows something, and has no control character; its title has none that
+//! turns round or hides what a reader sees of it.
 
 use serde::Deserialize;
 
+use crate::http::letters::{misleads, shows};
 use db::posts::Post;
 
 /// As the column `posts.title`.
-pub(in crate::http) const TITLE_CHARS: usize = 120;
+const TITLE_CHARS: usize = 120;
 /// A long letter; 40 kB at most, well within the column `posts.body`.
 pub(in crate::http) const BODY_CHARS: usize = 10_000;
 /// Five of the longest fit the column `posts.tags`.
@@ -103,14 +105,21 @@ impl Draft {
 
     pub(in crate::http) fn faults(&self) -> Faults {
         Faults {
-            title: fault(&self.title, "title", TITLE_CHARS, |_| false),
+            title: fault(&self.title, "title", TITLE_CHARS, |_| false)
+                .or_else(|| hidden(&self.title, "title")),
             body: fault(&self.body, "text", BODY_CHARS, |character| matches!(character, '\n' | '\t')),
             tags: self.tags_fault(),
         }
     }
 }
 
-/// What is wrong with one text: nothing in it, too much, or what no reader can see.
+fn hidden(line: &str, name: &str) -> Option<String> {
+    let sentence =
+        format!("The {name} contains a character that readers cannot see, or that turns others round.");
+    line.contains(misleads).then_some(sentence)
+}
+
+/// What is wrong with one text: nothing to see in it, too much, or a control character.
 pub(in crate::http) fn fault(
     text: &str,
     name: &str,
@@ -118,12 +127,12 @@ pub(in crate::http) fn fault(
     allowed: fn(char) -> bool,
 ) -> Option<String> {
     let length = text.chars().count();
-    if text.is_empty() {
+    if text.chars().any(|character| character.is_control() && !allowed(character)) {
+        Some(format!("The {name} contains a control character."))
+    } else if !shows(text) {
         Some(format!("Please write a {name}."))
     } else if length > most {
         Some(format!("The {name} is {length} characters long; at most {most} are possible."))
-    } else if text.chars().any(|character| character.is_control() && !allowed(character)) {
-        Some(format!("The {name} contains a control character."))
     } else {
         None
     }
@@ -186,6 +195,21 @@ mod tests {
         let faults = draft(" \u{a0}", "\r\n \n").faults();
         assert_eq!(faults.title.as_deref(), Some("Please write a title."));
         assert_eq!(faults.body.as_deref(), Some("Please write a text."));
+        for unseen in ["\u{200b}", "\u{3164}", "\u{2800}", "\u{ad}", "\u{feff} \u{200d}", "\n\u{200b}\t"] {
+            let faults = draft(unseen, unseen).faults();
+            assert!(faults.title.is_some() && faults.body.is_some(), "{unseen:?}");
+        }
+    }
+
+    #[test]
+    fn a_title_reads_as_it_is_written() {
+        for title in ["\u{202e}nimda", "pay\u{200b}pal", "a\u{2066}b\u{2069}", "a\u{2028}b"] {
+            assert!(draft(title, title).faults().title.is_some(), "{title:?}");
+        }
+        for title in ["می\u{200c}خواهم", "क्\u{200d}ष", "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}", "שלום\u{200f}!"]
+        {
+            assert_eq!(draft(title, title).faults(), Faults::default(), "{title:?}");
+        }
     }
 
     #[test]
