@@ -40,7 +40,8 @@ async function extendList(event) {
   }
 }
 
-// A text that was not sent yet outlives a reload, a crash, and a session that has expired.
+// A text that was not sent yet outlives a reload, a crash, and a session that has expired. It is its writer's: the form's
+// name begins with theirs, so that the next person in this tab is not shown it, and signing out takes it away.
 function keepDrafts() {
   forgetSentDrafts();
   for (const form of document.querySelectorAll("form[data-draft]")) {
@@ -56,13 +57,18 @@ function keepDrafts() {
   }
 }
 
-// What was sent and is followed by a post's page has arrived; followed by a refusal, it is still needed.
+// What was sent and is followed by a post's page has arrived; followed by anything else, a refusal or the request to sign
+// in, it is still needed, whatever comes later.
 function forgetSentDrafts() {
-  if (!document.querySelector("article.whole")) return;
+  const arrived = document.querySelector("article.whole") && !document.querySelector("[role=alert]");
   for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith("sent:"))) {
     sessionStorage.removeItem(key);
-    sessionStorage.removeItem(key.replace("sent:", "draft:"));
+    if (arrived) sessionStorage.removeItem(key.replace("sent:", "draft:"));
   }
+}
+
+function forgetDraftsAtSignOut(event) {
+  if (event.target.getAttribute("action") === "/logout") sessionStorage.clear();
 }
 
 // A second click on a button does not send a form twice.
@@ -76,6 +82,7 @@ refreshTimes();
 setInterval(refreshTimes, 30000);
 document.addEventListener("click", extendList);
 document.addEventListener("submit", sendOnce);
+document.addEventListener("submit", forgetDraftsAtSignOut);
 // Back from the next page, the form is to be used again.
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;

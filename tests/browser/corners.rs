@@ -30,6 +30,8 @@ pub(super) async fn story(visitor: &Visitor<'_>) -> Result<()> {
     has_a_long_name(visitor, &name).await.context("a name wider than a phone")?;
     reads_a_long_list(visitor, &word).await.context("a long list")?;
     finds_a_draft_again(visitor, &word).await.context("a draft")?;
+    let refused = finds_a_refused_draft_again(visitor, &name, &password, &post).await;
+    refused.context("a draft that was refused")?;
     // From a page with another heading: the next address must not be typed before the sign-out is answered, and lose.
     visitor.open("/account").await?;
     visitor.send("/logout", "Newest posts").await?;
@@ -168,6 +170,40 @@ async fn finds_a_draft_again(visitor: &Visitor<'_>, word: &str) -> Result<()> {
     let kept = visitor.ask(fields).await?;
     ensure!(kept == "||", "what was sent is a draft again: {kept}");
     Ok(())
+}
+
+/// What was refused because nobody was signed in any more is kept over the sign-in and whatever is read then, and not shown
+/// to who signs in after a sign-out.
+async fn finds_a_refused_draft_again(
+    visitor: &Visitor<'_>,
+    name: &str,
+    password: &str,
+    post: &str,
+) -> Result<()> {
+    let body = "document.getElementById('body').value";
+    visitor.open("/posts/new").await?;
+    visitor.fill("/posts", "title", "Refused").await?;
+    visitor.fill("/posts", "body", "a long text").await?;
+    visitor.browser.delete_all_cookies().await?;
+    visitor.send("/posts", "Please sign in").await?;
+    signs_in(visitor, name, password).await?;
+    visitor.open(post).await?;
+    visitor.open("/posts/new").await?;
+    let kept = visitor.ask(body).await?;
+    ensure!(kept == "a long text", "the refused text is {kept}");
+    visitor.send("/logout", "Newest posts").await?;
+    signs_in(visitor, name, password).await?;
+    visitor.open("/posts/new").await?;
+    let kept = visitor.ask(body).await?;
+    ensure!(kept == "", "signing out has left {kept}");
+    Ok(())
+}
+
+async fn signs_in(visitor: &Visitor<'_>, name: &str, password: &str) -> Result<()> {
+    visitor.open("/login").await?;
+    visitor.fill("/login", "name", name).await?;
+    visitor.fill("/login", "password", password).await?;
+    visitor.send("/login", "Newest posts").await
 }
 
 /// From the top of the page to the sign-in, and through it, without a pointer.
