@@ -3,7 +3,6 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -24,18 +23,18 @@ use tokio_rustls::client::TlsStream;
 use crate::fixture::{HOST, config, router};
 
 /// After this a connection is held without any protocol's buffers.
-const SILENCE: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 /// The service's end of a connection is being served; this is the client's end.
-struct Client {
-    stream: DuplexStream,
+pub(crate) struct Client {
+    pub(crate) stream: DuplexStream,
     trigger: Trigger,
     tls: Arc<ClientConfig>,
 }
 
 impl Client {
     /// To a listener in the clear that serves the whole site.
-    fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self::over(|limits, drain, _| Connection::plain(Arc::new(router()), limits, drain, Arc::default()))
     }
 
@@ -45,7 +44,9 @@ impl Client {
         })
     }
 
-    fn over(connection: impl FnOnce(Limits, drain::Drain, Arc<ServerConfig>) -> Connection) -> Self {
+    pub(crate) fn over(
+        connection: impl FnOnce(Limits, drain::Drain, Arc<ServerConfig>) -> Connection,
+    ) -> Self {
         let (server, tls) = certified();
         let (trigger, drain) = drain::channel();
         let connection = connection(config().limits, drain, server);
@@ -61,29 +62,11 @@ impl Client {
     }
 
     /// Everything that the service says until it closes the connection, and how long that took.
-    async fn rest(&mut self) -> (String, Duration) {
+    pub(crate) async fn rest(&mut self) -> (String, Duration) {
         let begun = Instant::now();
         let mut text = String::new();
         self.stream.read_to_string(&mut text).await.unwrap();
         (text, begun.elapsed())
-    }
-}
-
-/// The site, and how often it was asked.
-#[derive(Default)]
-struct Asked(AtomicU32);
-
-impl Answers for Asked {
-    fn answer(&self, request: Request<Body>, peer: Peer) -> Answer {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        router().answer(request, peer)
-    }
-}
-
-impl Asked {
-    fn client(self: &Arc<Self>) -> Client {
-        let asked = Arc::clone(self);
-        Client::over(|limits, drain, _| Connection::plain(asked, limits, drain, Arc::default()))
     }
 }
 
@@ -218,58 +201,6 @@ async fn the_drain_closes_a_silent_http_1_1_connection_at_once() {
     client.trigger.start();
     let (said, took) = client.rest().await;
     assert_eq!((said.matches("HTTP/1.1 200 OK").count(), took.as_secs()), (1, 0), "{said}");
-}
-
-/// Requests after whose answers none follows: asked for, told by the version, and because the body is not waited for.
-const LAST: [&str; 4] = [
-    "GET /healthz HTTP/1.1\r\nhost: www.foobar.com\r\nconnection: close\r\n\r\n",
-    "GET /healthz HTTP/1.0\r\nhost: www.foobar.com\r\n\r\n",
-    "POST /nope HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 100000\r\n\r\n",
-    "POST /robots.txt HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
-];
-
-#[tokio::test(start_paused = true)]
-async fn what_follows_the_last_answer_is_no_request() {
-    for last in LAST {
-        let asked = Arc::new(Asked::default());
-        let mut client = asked.client();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        let (said, _) = client.rest().await;
-        assert!(said.starts_with("HTTP/1."), "{last}: {said}");
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            // As a body's bytes, these are nobody's words.
-            let next = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\n\r\n");
-            let _ = client.stream.write_all(next.as_bytes()).await;
-        }
-        tokio::time::sleep(SILENCE).await;
-        assert_eq!(asked.0.load(Ordering::Relaxed), 1, "{last}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_still_sending_after_the_last_answer_is_read_for_two_seconds() {
-    for last in LAST {
-        let mut client = Client::plain();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        client.rest().await;
-        let begun = Instant::now();
-        while client.stream.write_all(b"a").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(begun.elapsed().as_secs(), 2, "{last}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_silent_after_the_last_answer_keeps_its_place_no_longer_than_that() {
-    for last in LAST {
-        let mut client = Client::plain();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        client.rest().await;
-        tokio::time::sleep(Duration::from_millis(2100)).await;
-        assert!(client.stream.write_all(b"a").await.is_err(), "{last}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ mod connection;
 mod crowd;
 mod files;
 mod fixture;
+mod last;
 mod log;
 mod plain;
 mod router;
