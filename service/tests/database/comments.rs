@@ -94,12 +94,13 @@ fn many_comments_are_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> 
 fn long_comments_make_more_pages_and_none_is_lost(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let mut ada = Visitor::registered(&router, "ada").await?;
         let path = ada.write("Title", "text", "").await?;
         let post = path.rsplit('/').next().unwrap().parse()?;
         for number in 0..60 {
             let table = "1|2|3\n-|-|-\n".to_owned() + &"4|5|6\n".repeat(320);
-            database.add_comment(post, 7, &format!("comment {number}.\n\n{table}")).await?;
+            database.add_comment(post, writer, &format!("comment {number}.\n\n{table}")).await?.unwrap();
         }
         let seen = walk(&mut ada, &path, 60).await?;
         ensure!(seen.iter().map(|(seen, _)| seen).sum::<usize>() == 60 && seen.len() > 2, "{seen:?}");
@@ -111,6 +112,7 @@ fn long_comments_make_more_pages_and_none_is_lost(fixture: &Fixture) -> anyhow::
 fn a_new_comment_is_shown_with_those_before_it(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
         let (database, router) = fixture.empty_site().await?;
+        let writer = writer(&database).await?;
         let mut ada = Visitor::registered(&router, "ada").await?;
         let path = ada.write("Title", "text", "").await?;
         let post = path.rsplit('/').next().unwrap().parse()?;
@@ -119,7 +121,7 @@ fn a_new_comment_is_shown_with_those_before_it(fixture: &Fixture) -> anyhow::Res
         ensure!(first.location()?.starts_with(&format!("{path}#comment-")), "{}", first.location()?);
         let table = "1|2|3\n-|-|-\n".to_owned() + &"4|5|6\n".repeat(320);
         for number in 1..119 {
-            database.add_comment(post, 7, &format!("comment {number}.\n\n{table}")).await?;
+            database.add_comment(post, writer, &format!("comment {number}.\n\n{table}")).await?.unwrap();
         }
         let answer = ada.post(&comments, &[("body", "comment 119.")]).await?;
         let (address, fragment) = answer.location()?.split_once('#').unwrap();
