@@ -37,8 +37,8 @@ pub(super) use php::find as php;
 const SERVER_CPU: &str = "0";
 /// Where the service and nginx are asked for the same bytes.
 const FILE: &str = "/robots.txt";
-/// What visitors ask for most.
-const COMMON: [&str; 4] = ["/", FILE, "/search?q=bread", "/feed.atom"];
+/// What visitors ask for most. (Of a hundred searches at once most are told to come again, which is no figure.)
+const COMMON: [&str; 4] = ["/", FILE, "/posts/1", "/feed.atom"];
 
 /// The service on this host beside nginx with PHP-FPM: static files, the front page, paging, memory
 #[derive(Debug, Args)]

@@ -89,10 +89,11 @@ header('Vary: cookie');
 readfile(__DIR__ . '/head.html');
 foreach (array_slice($rows, 0, SHOWN) as $row) {
     $name = $row->display_name ?? 'Former member';
-    echo "\n<li>\n<article id=\"post-$row->id\" aria-labelledby=\"title-$row->id\">\n<h2 id=\"title-$row->id\"><a href=\"/posts/$row->id\">",
-        text($row->title), "</a></h2>\n<p class=\"when\">\n<span class=\"avatar avatar-", colour($name), '" aria-hidden="true">',
+    echo "\n<li>\n<article id=\"post-$row->id\" aria-labelledby=\"title-$row->id\">\n<h2 id=\"title-$row->id\"><a href=\"/posts/$row->id\"><bdi>",
+        text($row->title), "</bdi></a></h2>\n<p class=\"when\">\n<span class=\"avatar avatar-", colour($name), '" aria-hidden="true">',
         text(initials($name)), "</span>\n";
-    echo $row->name === null ? text($name) : '<a href="/people/' . text($row->name) . '">' . text($name) . '</a>';
+    $shown = '<bdi>' . text($name) . '</bdi>';
+    echo $row->name === null ? $shown : '<a href="/people/' . text($row->name) . '">' . $shown . '</a>';
     echo "\n· ", moment($row->created_at), "</p>\n<p class=\"excerpt\">", text(excerpt($row->beginning)), "</p>\n";
     $tags = preg_split('/\s+/', $row->tags, -1, PREG_SPLIT_NO_EMPTY);
     if ($tags) {
