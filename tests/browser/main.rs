@@ -17,9 +17,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use image::Layout;
 use libtest_mimic::{Arguments, Failed, Trial};
-use tests::Endpoint;
 use tests::browser::Appearance;
-use tests::stand::{Db, Stand, Way, Web};
+use tests::stand::{Db, Stand, Way, Web, random_word};
+use tests::{Endpoint, Visitor};
 
 /// How the visitor's browser shows pages.
 const APPEARANCES: [Appearance; 2] = [Appearance::Desk, Appearance::Phone];
@@ -34,7 +34,7 @@ const VISITS: [(&str, Visit); 3] = [
     ("an_operator_sees_how_the_machine_does", visit::operate),
 ];
 
-/// Names the account of an operator at the endpoint that `BOOTSTACK_ENDPOINT` gives.
+/// The name and, after a colon, the password of an operator at the endpoint that `BOOTSTACK_ENDPOINT` gives.
 const OPERATOR: &str = "BOOTSTACK_OPERATOR";
 
 /// What every visit needs.
@@ -42,8 +42,8 @@ struct Place {
     endpoint: Endpoint,
     axe: String,
     screenshots: PathBuf,
-    /// The name of the account that may see `/status`, which no other visit takes.
-    operator: String,
+    /// The name and the password of the account that may see `/status`, which no other visit takes.
+    operator: (String, String),
     /// Held: the machines die with it.
     _machines: Option<(Stand, Db, Web)>,
 }
@@ -79,7 +79,12 @@ impl Place {
         let screenshots = layout.target().join("browser");
         std::fs::create_dir_all(&screenshots)?;
         let axe = axe::source(&layout)?;
-        let operator = std::env::var(OPERATOR).unwrap_or_else(|_| "oda".to_owned());
+        let named = std::env::var(OPERATOR).ok();
+        let named = named.as_deref().and_then(|named| named.split_once(':'));
+        let operator = named.map_or_else(
+            || Ok(("oda".to_owned(), random_word()?)),
+            |(name, password)| anyhow::Ok((name.to_owned(), password.to_owned())),
+        )?;
         let (endpoint, machines) = match std::env::var_os(tests::endpoint::VARIABLE) {
             Some(_) => (Endpoint::from_environment()?, None),
             None => boot(&operator).map(|(endpoint, machines)| (endpoint, Some(machines)))?,
@@ -88,11 +93,14 @@ impl Place {
     }
 }
 
-/// The stack in QEMU, by the shortest way.
-fn boot(operator: &str) -> Result<(Endpoint, (Stand, Db, Web))> {
+/// The stack in QEMU, by the shortest way. The operator's account is made before its name is configured.
+fn boot((operator, password): &(String, String)) -> Result<(Endpoint, (Stand, Db, Web))> {
     let mut stand = Stand::new("browser-stand")?;
     stand.begin("visit");
     let db = stand.db()?;
+    let before = stand.web(Way::Direct, db.port(), db.password()).ready().context("the first web machine")?;
+    Visitor::register_as(before.client(), operator, password).context("the operator")?;
+    drop(before);
     let tables = format!("\n[operations]\noperators = [{operator:?}]\n");
     let web = stand.web(Way::Direct, db.port(), db.password()).configured(&tables);
     let web = web.ready().context("the web machine")?;

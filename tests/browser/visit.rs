@@ -54,9 +54,11 @@ async fn story(visitor: &Visitor<'_>) -> Result<()> {
     goes_for_good(visitor, &password).await.context("leaving")
 }
 
-async fn operators_story(visitor: &Visitor<'_>, name: &str) -> Result<()> {
-    let password = random_word()?;
-    registers(visitor, name, &password).await.context("registering")?;
+async fn operators_story(visitor: &Visitor<'_>, (name, password): &(String, String)) -> Result<()> {
+    visitor.open("/login").await?;
+    visitor.fill("/login", "name", name).await?;
+    visitor.fill("/login", "password", password).await?;
+    visitor.send("/login", "posts").await.context("signing in")?;
     visitor.open("/status").await?;
     visitor.reads("Status").await?;
     ensure!(visitor.shows("Requests in the last hour").await?, "no figures");
@@ -67,7 +69,7 @@ async fn operators_story(visitor: &Visitor<'_>, name: &str) -> Result<()> {
     let told = "document.querySelector('p.done')?.textContent.includes('is being renewed') ?? false";
     visitor.becomes(told).await.context("a wish is not confirmed")?;
     visitor.look("status-wished").await?;
-    goes_for_good(visitor, &password).await.context("leaving")
+    visitor.send("/logout", "Newest posts").await.context("signing out")
 }
 
 async fn looks_around(visitor: &Visitor<'_>) -> Result<()> {

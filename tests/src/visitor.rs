@@ -20,9 +20,17 @@ impl Visitor {
     /// # Errors
     /// When the site does not give a session for the form.
     pub fn register(client: &Client) -> Result<Self> {
+        Self::register_as(client, &unique::name("smoke"), &unique::word("password"))
+    }
+
+    /// Registers by this name.
+    ///
+    /// # Errors
+    /// When the site does not give a session for the form.
+    pub fn register_as(client: &Client, name: &str, password: &str) -> Result<Self> {
         let page = client.get("/register")?.expect(StatusCode::OK)?;
         let form = Form::to("/register", page.text()?)?;
-        let form = form.with("name", &unique::name("smoke")).with("password", &unique::word("password"));
+        let form = form.with("name", name).with("password", password);
         let answer = client.send(&form.filled(&client.endpoint().host, ""))?.expect(StatusCode::SEE_OTHER)?;
         let cookie = answer.header("set-cookie")?.split(';').next().context("an empty cookie")?;
         Ok(Self { cookie: cookie.to_owned() })

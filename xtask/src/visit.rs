@@ -91,7 +91,7 @@ impl Visitor {
         let knocking = (waited / 8).clamp(KNOCKING, PATIENCE.1);
         let patience = (waited / 8).clamp(PATIENCE.0, PATIENCE.1);
         let mut line = String::new();
-        self.ask(path, "", self.connect(knock, knocking, patience)?)?
+        ask(&self.head("GET", path, ""), self.connect(knock, knocking, patience)?)?
             .take(STATUS_LINE_BYTES_MAX)
             .read_line(&mut line)
             .map_err(plain)?;
@@ -105,9 +105,8 @@ impl Visitor {
     pub(crate) fn figures(&self, path: &str, token: &str) -> Result<String> {
         let authorization = format!("Authorization: Bearer {token}\r\n");
         let mut answer = String::new();
-        let mut lines = self
-            .ask(path, &authorization, self.connect(PATIENCE.1, PATIENCE.1, PATIENCE.1)?)?
-            .take(FIGURES_BYTES_MAX);
+        let stream = self.connect(PATIENCE.1, PATIENCE.1, PATIENCE.1)?;
+        let mut lines = ask(&self.head("GET", path, &authorization), stream)?.take(FIGURES_BYTES_MAX);
         while !answer.ends_with("# EOF\n") {
             let read = lines.read_line(&mut answer).map_err(plain)?;
             ensure!(read > 0, "the figures end too soon");
@@ -116,12 +115,31 @@ impl Visitor {
         Ok(answer)
     }
 
-    fn ask(&self, path: &str, more: &str, mut stream: Stream) -> Result<impl BufRead> {
-        let host = self.name.to_str();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n")
+    /// The status of the answer to a form that is sent to `path`.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub(crate) fn post(&self, path: &str, form: &str) -> Result<u16> {
+        let about =
+            format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        let request = self.head("POST", path, &about) + form;
+        let mut line = String::new();
+        ask(&request, self.connect(PATIENCE.1, PATIENCE.1, PATIENCE.1)?)?
+            .take(STATUS_LINE_BYTES_MAX)
+            .read_line(&mut line)
             .map_err(plain)?;
-        Ok(BufReader::new(stream))
+        status(&line)
     }
+
+    fn head(&self, method: &str, path: &str, more: &str) -> String {
+        let host = self.name.to_str();
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n")
+    }
+}
+
+fn ask(request: &str, mut stream: Stream) -> Result<BufReader<Stream>> {
+    stream.write_all(request.as_bytes()).map_err(plain)?;
+    Ok(BufReader::new(stream))
 }
 
 fn status(line: &str) -> Result<u16> {

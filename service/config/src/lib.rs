@@ -80,7 +80,8 @@ pub struct Database {
 pub struct Operations {
     /// `/metrics` is there for whoever sends this as a bearer token; 32 characters or more. Without it: for nobody.
     pub metrics_token: Option<Secret>,
-    /// Names of the accounts that may see `/status`.
+    /// Names of the accounts that may see `/status`. Each must have its account first: while a name stands here, nobody
+    /// can register it, also when its account is gone.
     pub operators: Vec<String>,
 }
 

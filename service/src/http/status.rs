@@ -1,7 +1,7 @@
 //! `/status`: the last hour of this machine in small charts, for the accounts that `[operations]` names.
 //!
 //! It shows one machine, the one that answers, and the certificate, which all share. Invariant: for everybody else the
-//! address does not exist.
+//! address does not exist. (Their names cannot be registered: `accounts/entrance.rs`.)
 
 mod certificate;
 

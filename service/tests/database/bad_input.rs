@@ -75,12 +75,13 @@ fn wrong(fields: &str) -> Vec<Vec<u8>> {
 
 fn a_form_sent_wrongly_writes_nothing(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        drop(fixture.empty_site().await?);
+        let (_, before) = fixture.empty_site().await?;
+        let ada = Visitor::registered(&before, "ada").await?;
         let mut config = fixture.config(&[]);
         config.operations.operators = vec!["ada".to_owned()];
         let (database, router) = site(&config);
         database.migrate().await;
-        let mut ada = Visitor::registered(&router, "ada").await?;
+        let mut ada = ada.on(&router);
         let post = written(&mut ada).await?;
         let before = fixture.count(WRITTEN).await?;
         for (path, fields) in FORMS {

@@ -92,12 +92,13 @@ const PARTS: [&str; 14] = [
 
 /// A site with a post of Ada's, who is an operator, and the path of each route there.
 async fn stage(fixture: &Fixture) -> anyhow::Result<(Visitor, Vec<(String, Query)>)> {
-    drop(fixture.empty_site().await?);
+    let (_, before) = fixture.empty_site().await?;
+    let ada = Visitor::registered(&before, "ada").await?;
     let mut config = fixture.config(&[]);
     config.operations.operators = vec!["ada".to_owned()];
     let (database, router) = site(&config);
     database.migrate().await;
-    let mut ada = Visitor::registered(&router, "ada").await?;
+    let mut ada = ada.on(&router);
     let post = ada.write("Title", "text", "tag").await?;
     let number = post.trim_start_matches("/posts/");
     let placed = |(route, query): (&str, Query)| {

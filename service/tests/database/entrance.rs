@@ -19,6 +19,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_refused_sign_in_says_the_same_for_everybody", a_refused_sign_in_says_the_same),
     ("a_refused_sign_in_takes_as_long_for_everybody", a_refused_sign_in_takes_as_long),
     ("wrong_passwords_are_limited_over_a_restart", wrong_passwords_are_limited_over_a_restart),
+    ("nobody_registers_the_name_of_an_operator", nobody_registers_the_name_of_an_operator),
     ("nobody_at_one_address_locks_another_out", nobody_at_one_address_locks_another_out),
     ("a_session_gives_few_wrong_passwords", a_session_gives_few_wrong_passwords),
     ("registrations_are_limited_over_a_restart", registrations_are_limited_over_a_restart),
@@ -194,6 +195,30 @@ fn wrong_passwords_are_limited_over_a_restart(fixture: &Fixture) -> anyhow::Resu
         }
         let other = sign_in(&mut Visitor::new(&restarted), "another", "a wrong password").await?;
         other.expect(StatusCode::UNPROCESSABLE_ENTITY)?;
+        Ok(())
+    })
+}
+
+/// Neither before there is such an account nor after it is gone; and the answer tells nobody who is an operator.
+fn nobody_registers_the_name_of_an_operator(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, before) = fixture.empty_site().await?;
+        let oda = Visitor::registered(&before, "oda").await?;
+        Visitor::registered(&before, "somebody").await?;
+        let mut config = fixture.config(&[]);
+        config.operations.operators = ["oda", "opsy"].map(str::to_owned).into();
+        let (database, router) = site(&config);
+        database.migrate().await;
+        let mut oda = oda.on(&router);
+        oda.get("/status").await?.expect(StatusCode::OK)?;
+        oda.post("/account/delete", &[("password", PASSWORD)]).await?.expect(StatusCode::SEE_OTHER)?;
+        for name in ["oda", "Opsy", "somebody"] {
+            let mut eve = Visitor::new(&router);
+            let answer = eve.post("/register", &[("name", name), ("password", PASSWORD)]).await?;
+            answer.expect(StatusCode::UNPROCESSABLE_ENTITY)?.says("This name is taken.")?;
+            eve.get("/status").await?.expect(StatusCode::SEE_OTHER)?;
+        }
+        ensure!(fixture.count("SELECT COUNT(*) FROM users").await? == 1, "an account was made");
         Ok(())
     })
 }

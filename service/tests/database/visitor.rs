@@ -72,6 +72,11 @@ impl Visitor {
         Ok(visitor)
     }
 
+    /// The same at a site that is configured in another way.
+    pub(crate) fn on(self, router: &Front) -> Self {
+        Self { router: router.clone(), ..self }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
         self.send(Request::get(path), Body::empty()).await
     }

@@ -28,8 +28,10 @@ use crate::visit::Visitor;
 const ENDPOINT: &str = "BOOTSTACK_ENDPOINT";
 /// Names the program that looks for faults in TLS.
 const TESTSSL: &str = "BOOTSTACK_TESTSSL";
-/// Names the account that may see `/status`, which the browser suite makes.
-const OPERATOR: (&str, &str) = ("BOOTSTACK_OPERATOR", "oda");
+/// Names the account that may see `/status`, and its password.
+const OPERATOR: &str = "BOOTSTACK_OPERATOR";
+/// It exists before its name is configured, or nobody could register it.
+const ODA: (&str, &str) = ("oda", "sees-how-it-is");
 
 /// How long its certificate lives, as public authorities' do: 90 days.
 const LIFETIME_S: u32 = 90 * 86_400;
@@ -58,15 +60,24 @@ pub(super) fn judge(
     fs::write(&root, pebble.root()?)?;
     let endpoint = Endpoint::on_loopback(&stack.host, https, free_port()?, &root);
     let config = folder.join("hosted.toml");
-    write_secret(&config, &config_text(site, &pebble, &endpoint, port)?)?;
     let log = fs::File::create(folder.join("service.log"))?;
-    let mut service = Hosted::start(layout, Profile::Dev, &config, Stdio::from(log))?;
-    service.await_ready(&Visitor::new(&stack.host, https, &pebble.root()?)?)?;
+    let visitor = Visitor::new(&stack.host, https, &pebble.root()?)?;
+    let start = |operators: &[&str]| -> Result<Hosted> {
+        write_secret(&config, &config_text(site, &pebble, &endpoint, port, operators)?)?;
+        let mut service = Hosted::start(layout, Profile::Dev, &config, Stdio::from(log.try_clone()?))?;
+        service.await_ready(&visitor)?;
+        Ok(service)
+    };
+    let before = start(&[])?;
+    let registered = visitor.post("/register", &format!("name={}&password={}", ODA.0, ODA.1))?;
+    ensure!(registered == 303, "nobody can register: {registered}");
+    drop(before);
+    let _service = start(&[ODA.0])?;
     let file = folder.join("endpoint.json");
     endpoint.write(&file)?;
     let suite =
         |name: &str| cargo(shell, &["test", "--package", "tests", "--test", name]).env(ENDPOINT, &file);
-    suite("browser").env(OPERATOR.0, OPERATOR.1).run()?;
+    suite("browser").env(OPERATOR, format!("{}:{}", ODA.0, ODA.1)).run()?;
     let mut programs = suite("programs").env(programs::PYTHON, &python);
     if long {
         let testssl = Tools::open(layout)?.command("testssl")?;
@@ -76,8 +87,14 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// Programs may write as fast as they can here, and one account may see how the site is.
-fn config_text(site: &Site, pebble: &Pebble, endpoint: &Endpoint, database_port: u16) -> Result<Vec<u8>> {
+/// Programs may write as fast as they can here, and these accounts may see how the site is.
+fn config_text(
+    site: &Site,
+    pebble: &Pebble,
+    endpoint: &Endpoint,
+    database_port: u16,
+    operators: &[&str],
+) -> Result<Vec<u8>> {
     let config = site.config(&Places {
         http: &endpoint.http,
         https: &endpoint.https,
@@ -91,6 +108,6 @@ fn config_text(site: &Site, pebble: &Pebble, endpoint: &Endpoint, database_port:
         tables.as_table_mut().map(|table| table.insert(key.to_owned(), value))
     };
     set("limits", "writes_per_hour", 10_000_000.into());
-    set("operations", "operators", vec![OPERATOR.1].into());
+    set("operations", "operators", operators.to_vec().into());
     Ok(toml::to_string(&config)?.into_bytes())
 }

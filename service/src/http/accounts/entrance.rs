@@ -1,6 +1,7 @@
 //! Registration, sign-in, sign-out.
 //!
-//! Invariant: a refused sign-in takes the same steps whether the name has an account or not.
+//! Invariant: a refused sign-in takes the same steps whether the name has an account or not, and nobody gets an operator's
+//! name by registering.
 
 use askama::Template;
 use axum::extract::State;
@@ -60,7 +61,11 @@ pub(super) async fn register(
     if !faults.any() {
         gate::registration(&site, peer).await?;
         let password_hash = site.passwords.hash(&form.password).await?;
-        match site.database.add_user(&form.name, &form.name, &password_hash).await? {
+        // An operator's rights are the name's: whoever registers it, now or after a deletion, would have them.
+        let kept = site.shared.operators.contains(&form.name);
+        let added =
+            if kept { None } else { site.database.add_user(&form.name, &form.name, &password_hash).await? };
+        match added {
             Some(id) => {
                 site.database.record(Kind::Registered, Some(id), peer.0).await?;
                 let known = Credentials { id, password_hash };

@@ -25,7 +25,8 @@ pub(crate) async fn wish(fixture: &Fixture, wish: Wish) -> anyhow::Result<()> {
 /// No authority is asked: whether a wish is fulfilled is another claim's.
 pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        drop(fixture.empty_site().await?);
+        let (_, before) = fixture.empty_site().await?;
+        let otto = Visitor::registered(&before, "otto").await?;
         forget_everything(fixture).await?;
         let mut config = fixture
             .config_with(acme(&[("https://localhost:1/dir".to_owned(), String::new())], &["http-01"]), &[]);
@@ -35,7 +36,7 @@ pub(crate) fn wishes_by_the_page(fixture: &Fixture) -> anyhow::Result<()> {
         let certificates = Certificates::new(&config, database.clone())?;
         let router =
             service::http::secure(Site::new(&config, database.clone()).with_certificates(certificates));
-        let mut otto = Visitor::registered(&router, "otto").await?;
+        let mut otto = otto.on(&router);
         let page = otto.get("/status").await?.expect(StatusCode::OK)?.says("an authority (ACME)")?;
         page.says("www.foobar.com, foobar.com")?.says("nobody yet")?.says("Replace and revoke it")?;
         for wish in Wish::ALL {
