@@ -59,9 +59,10 @@ impl FromRequestParts<Site> for SignedIn {
 /// The hash of the request's token, when it has exactly one of the right form.
 pub(super) fn token_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
     // HTTP/2 may send each cookie in a header of its own (RFC 9113, 8.2.3).
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(name, _)| *name == NAME).map(|(_, value)| value);
+    // Bytes, for a cookie of another program's beside it need not be text.
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut values =
+        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(NAME.as_bytes())?.strip_prefix(b"="));
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let token: [u8; TOKEN_BYTES] = URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()?;
     Some(Sha256::digest(token).into())
@@ -114,6 +115,17 @@ mod tests {
         let pair = format!("{NAME}={token}");
         for headers in [cookies(&[&pair]), cookies(&[&format!("a=b; {pair}; c=d")]), cookies(&["a=b", &pair])]
         {
+            assert_eq!(token_hash(&headers), Some(hash), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_neighbours_cookie_may_be_of_any_bytes() {
+        let token = URL_SAFE_NO_PAD.encode([7; TOKEN_BYTES]);
+        let hash: [u8; 32] = Sha256::digest([7; TOKEN_BYTES]).into();
+        for neighbour in ["theme=dünkel".as_bytes(), b"theme=\xff\xfe", b"\xff"] {
+            let line = [neighbour, format!("; {NAME}={token}").as_bytes()].concat();
+            let headers = [(COOKIE, HeaderValue::from_bytes(&line).unwrap())].into_iter().collect();
             assert_eq!(token_hash(&headers), Some(hash), "{headers:?}");
         }
     }
