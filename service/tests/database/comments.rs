@@ -1,6 +1,7 @@
 //! Comments stand below their post, the oldest first.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use db::Database;
 use http::StatusCode;
 
 use crate::Claim;
@@ -75,15 +76,41 @@ fn a_comment_needs_a_post(fixture: &Fixture) -> anyhow::Result<()> {
     })
 }
 
-fn many_comments_are_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
-    run(async {
+/// Ada with a post of hers, below which somebody else writes.
+struct Stage {
+    ada: Visitor,
+    path: String,
+    thread: Thread,
+}
+
+struct Thread {
+    database: Database,
+    post: u64,
+    writer: u64,
+}
+
+impl Stage {
+    async fn of(fixture: &Fixture) -> anyhow::Result<Self> {
         let (database, router) = fixture.empty_site().await?;
         let writer = writer(&database).await?;
         let mut ada = Visitor::registered(&router, "ada").await?;
         let path = ada.write("Title", "text", "").await?;
-        let post = path.rsplit('/').next().unwrap().parse()?;
+        let post = path.rsplit('/').next().unwrap_or_default().parse()?;
+        Ok(Self { ada, path, thread: Thread { database, post, writer } })
+    }
+}
+
+impl Thread {
+    async fn add(&self, text: &str) -> anyhow::Result<u64> {
+        self.database.add_comment(self.post, self.writer, text).await?.context("nobody writes this")
+    }
+}
+
+fn many_comments_are_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let Stage { mut ada, path, thread } = Stage::of(fixture).await?;
         for number in 0..120 {
-            database.add_comment(post, writer, &format!("comment {number}.")).await?;
+            thread.add(&format!("comment {number}.")).await?;
         }
         let seen: Vec<usize> = walk(&mut ada, &path, 120).await?.into_iter().map(|(seen, _)| seen).collect();
         ensure!(seen == [50, 50, 20], "{seen:?}");
@@ -93,14 +120,10 @@ fn many_comments_are_read_page_by_page(fixture: &Fixture) -> anyhow::Result<()> 
 
 fn long_comments_make_more_pages_and_none_is_lost(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (database, router) = fixture.empty_site().await?;
-        let writer = writer(&database).await?;
-        let mut ada = Visitor::registered(&router, "ada").await?;
-        let path = ada.write("Title", "text", "").await?;
-        let post = path.rsplit('/').next().unwrap().parse()?;
+        let Stage { mut ada, path, thread } = Stage::of(fixture).await?;
         for number in 0..60 {
             let table = "1|2|3\n-|-|-\n".to_owned() + &"4|5|6\n".repeat(320);
-            database.add_comment(post, writer, &format!("comment {number}.\n\n{table}")).await?.unwrap();
+            thread.add(&format!("comment {number}.\n\n{table}")).await?;
         }
         let seen = walk(&mut ada, &path, 60).await?;
         ensure!(seen.iter().map(|(seen, _)| seen).sum::<usize>() == 60 && seen.len() > 2, "{seen:?}");
@@ -111,17 +134,13 @@ fn long_comments_make_more_pages_and_none_is_lost(fixture: &Fixture) -> anyhow::
 
 fn a_new_comment_is_shown_with_those_before_it(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
-        let (database, router) = fixture.empty_site().await?;
-        let writer = writer(&database).await?;
-        let mut ada = Visitor::registered(&router, "ada").await?;
-        let path = ada.write("Title", "text", "").await?;
-        let post = path.rsplit('/').next().unwrap().parse()?;
+        let Stage { mut ada, path, thread } = Stage::of(fixture).await?;
         let comments = format!("{path}/comments");
         let first = ada.post(&comments, &[("body", "comment 0.")]).await?.expect(StatusCode::SEE_OTHER)?;
         ensure!(first.location()?.starts_with(&format!("{path}#comment-")), "{}", first.location()?);
         let table = "1|2|3\n-|-|-\n".to_owned() + &"4|5|6\n".repeat(320);
         for number in 1..119 {
-            database.add_comment(post, writer, &format!("comment {number}.\n\n{table}")).await?.unwrap();
+            thread.add(&format!("comment {number}.\n\n{table}")).await?;
         }
         let answer = ada.post(&comments, &[("body", "comment 119.")]).await?;
         let (address, fragment) = answer.location()?.split_once('#').unwrap();
