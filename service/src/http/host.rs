@@ -15,7 +15,7 @@ const NO_HOST: &str = "A request names one host, in one header.";
 
 /// Why a request is not for this site: no host (400) or another one (421), an overlong address (414) or head (431), or one request too many
 /// (503). Who comes by an alias is sent to the site's own name. Health checks come from load balancers, which know only
-/// addresses: those two paths are exempt. `headers` are those of an answer that is made at once.
+/// addresses: those two paths are exempt, and never one too many. `headers` are those of an answer that is made at once.
 pub(super) fn refusal(
     site: &Site,
     request: &Request<Body>,
@@ -28,8 +28,8 @@ pub(super) fn refusal(
         if let Some(refusal) = malformed(request) {
             return Some(refusal);
         }
-        if health::PATHS.contains(&request.uri().path()) {
-            return crowded(site);
+        if is_health(request) {
+            return None;
         }
         let by_alias = site.shared.aliases.iter().any(|alias| is_for(request, alias));
         return Some(if by_alias {
@@ -38,7 +38,12 @@ pub(super) fn refusal(
             Error::Misdirected.into_response()
         });
     }
-    crowded(site)
+    // Who asks whether the machine lives would start it again: that takes nothing that others wait for.
+    if is_health(request) { None } else { crowded(site) }
+}
+
+fn is_health(request: &Request<Body>) -> bool {
+    health::PATHS.contains(&request.uri().path())
 }
 
 /// What is longer than the site accepts: the address or the head.

@@ -383,6 +383,9 @@ async fn more_requests_than_fit_are_asked_to_come_again() {
         page.contains("Too many visitors at once") && parts.headers.contains_key("retry-after"),
         "{page}"
     );
+    // Who asks whether the machine lives would start it again.
+    let (parts, _) = send(service::http::secure(site.clone()), get("/healthz")).await;
+    assert_eq!(parts.status, StatusCode::OK);
     drop(held);
     let (parts, _) = send(service::http::secure(site), get("/no/such/page")).await;
     assert_eq!(parts.status, StatusCode::NOT_FOUND);
