@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 /// What a client must take of an answer within the idle limit to go on: 273 bytes a second at the default of 60 s, a
@@ -21,6 +21,10 @@ const STEP_BYTES: i64 = 16 * 1024;
 /// What the protocol itself may say to a byte of the client's, in bytes: PING and SETTINGS are answered by as many, a frame for
 /// a stream that is closed by thirteen for nine (RFC 9113, 6.4), and TLS adds to both sides the same.
 const ECHO: i64 = 2;
+
+/// Requests of one connection that are worked on or whose answers are not taken yet. Further ones wait for these, so that
+/// nobody uses up with a few connections what all have together; browsers ask for fewer at once.
+const SHARE: usize = 32;
 
 /// A handshake or the next step of a large answer, on its way to a client far away, takes less than this.
 const GRACE: Duration = Duration::from_secs(2);
@@ -43,6 +47,7 @@ struct Clock {
     /// What was written of answers since then, in bytes, at least: less than nothing where the client said more than that.
     written: AtomicI64,
     requests: AtomicU32,
+    share: Semaphore,
     /// Those of them whose answers are not made yet.
     awaited: AtomicU32,
     /// When the head that is on its way began; [`NO_HEAD`] without one. The first is awaited from the start.
@@ -92,6 +97,7 @@ impl Activity {
             last_ms: AtomicU64::new(0),
             written: AtomicI64::new(0),
             requests: AtomicU32::new(0),
+            share: Semaphore::new(SHARE),
             awaited: AtomicU32::new(0),
             head_ms: AtomicU64::new(0),
             is_flushed: AtomicBool::new(true),
@@ -143,8 +149,22 @@ impl Activity {
         }
     }
 
-    /// A request has arrived; it is answered when the handle is dropped.
-    pub(crate) fn begin(&self) -> Busy {
+    /// A request has arrived; it is answered when the handle is dropped. `None` where it has to wait for its turn.
+    pub(crate) fn begin(&self) -> Option<Busy> {
+        self.0.share.try_acquire().ok()?.forget();
+        Some(self.begun())
+    }
+
+    /// The turn of a request that has to wait.
+    pub(crate) async fn turn(&self) -> Busy {
+        // It is never closed, which is what could fail.
+        if let Ok(share) = self.0.share.acquire().await {
+            share.forget();
+        }
+        self.begun()
+    }
+
+    fn begun(&self) -> Busy {
         self.touch();
         self.0.head_ms.store(NO_HEAD, Ordering::Relaxed);
         self.0.requests.fetch_add(1, Ordering::Relaxed);
@@ -253,6 +273,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.touch();
         self.0.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.share.add_permits(1);
     }
 }
 

@@ -1,6 +1,6 @@
-//! One connection's service: each request is counted from its head to the last byte of its answer.
+//! One connection's service: each request is counted from its head, or from its turn, to the last byte of its answer.
 //!
-//! It decides nothing about a request. (The protocol may still be sending what it has taken over from the body.)
+//! It decides nothing about a request but when it begins. (The protocol may still be sending what it has taken over from the body.)
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,6 +20,7 @@ use crate::load::{Held, Load};
 use crate::peer::Peer;
 
 /// The service of one connection.
+#[derive(Clone)]
 pub(crate) struct Counted {
     answers: Arc<dyn Answers>,
     peer: Peer,
@@ -31,6 +32,19 @@ impl Counted {
     pub(crate) fn new(answers: Arc<dyn Answers>, peer: Peer, activity: Activity, load: Arc<Load>) -> Self {
         Self { answers, peer, activity, load }
     }
+
+    fn begin(&self, busy: Busy, request: Request<Body>) -> Begun {
+        let held = (busy, self.load.request());
+        let answer = self.answers.answer(request, self.peer);
+        let awaiting = matches!(answer, Answer::Awaited(_)).then(|| self.activity.wait());
+        Begun { answer, held: Some(held), awaiting }
+    }
+
+    /// For a request beyond the connection's share of what is worked on.
+    async fn begin_later(self, request: Request<Body>) -> Begun {
+        let busy = self.activity.turn().await;
+        self.begin(busy, request)
+    }
 }
 
 impl Service<Request<Incoming>> for Counted {
@@ -39,17 +53,25 @@ impl Service<Request<Incoming>> for Counted {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let held = (self.activity.begin(), self.load.request());
         // A body that is not there needs no box.
         let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-        let answer = self.answers.answer(request, self.peer);
-        let awaiting = matches!(answer, Answer::Awaited(_)).then(|| self.activity.wait());
-        Answering { answer, held: Some(held), awaiting }
+        match self.activity.begin() {
+            Some(busy) => Answering::Begun(self.begin(busy, request)),
+            None => Answering::Waiting(Box::pin(self.clone().begin_later(request))),
+        }
     }
 }
 
+/// A request that has arrived.
+pub(crate) enum Answering {
+    /// It is worked on.
+    Begun(Begun),
+    /// It waits for those before it on its connection.
+    Waiting(Pin<Box<dyn Future<Output = Begun> + Send>>),
+}
+
 /// A request that is worked on.
-pub(crate) struct Answering {
+pub(crate) struct Begun {
     answer: Answer,
     held: Option<(Busy, Held)>,
     /// Until the answer is made; none where it was made at once.
@@ -60,6 +82,20 @@ impl Future for Answering {
     type Output = Result<Response<Sent>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut *self {
+                Self::Begun(begun) => return begun.poll(cx),
+                Self::Waiting(turn) => {
+                    let begun = ready!(turn.as_mut().poll(cx));
+                    *self = Self::Begun(begun);
+                }
+            }
+        }
+    }
+}
+
+impl Begun {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Sent>, Infallible>> {
         let response = ready!(Pin::new(&mut self.answer).poll(cx))?;
         self.awaiting = None;
         let held = self.held.take();

@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::fixture::{HOST, config, router};
+use crate::frames::{PREFACE, closed_window, form, frame, get, next_frame};
 
 /// After this a connection is held without any protocol's buffers.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
@@ -287,25 +288,6 @@ async fn the_drain_finishes_the_request_that_was_begun() {
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("connection: close"), "{said}");
 }
 
-/// A whole HTTP/2 frame (RFC 9113, 4.1).
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
-/// What the service says next on this connection: a frame's kind, stream and payload.
-async fn next_frame(stream: &mut TlsStream<DuplexStream>) -> (u8, u32, Vec<u8>) {
-    let mut head = [0; 9];
-    stream.read_exact(&mut head).await.unwrap();
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; length as usize];
-    stream.read_exact(&mut payload).await.unwrap();
-    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_so_many_streams_at_once_and_no_more() {
     let (mut stream, _trigger) = Client::secure().handshake().await;
@@ -317,16 +299,8 @@ async fn a_connection_has_so_many_streams_at_once_and_no_more() {
     let told = settings.chunks(6).find(|setting| setting[..2] == [0, 3]).map(|setting| setting[2..].to_vec());
     assert_eq!((kind, told), (4, Some(most.to_be_bytes().to_vec())));
     stream.write_all(&frame(4, 1, 0, &[])).await.unwrap();
-    // POST /login over https (RFC 7541, appendix A), each field as a literal; its body is awaited.
-    let form = "application/x-www-form-urlencoded";
-    let mut fields = vec![0x83, 0x87];
-    for (index, value) in [(&[0x04][..], "/login"), (&[0x01], HOST), (&[0x0f, 0x10], form)] {
-        fields.extend_from_slice(index);
-        fields.push(u8::try_from(value.len()).unwrap());
-        fields.extend_from_slice(value.as_bytes());
-    }
     for number in 0..=most {
-        stream.write_all(&frame(1, 4, 2 * number + 1, &fields)).await.unwrap();
+        stream.write_all(&form(2 * number + 1, "/login")).await.unwrap();
     }
     let refused = loop {
         let (kind, of, payload) = next_frame(&mut stream).await;
@@ -338,8 +312,6 @@ async fn a_connection_has_so_many_streams_at_once_and_no_more() {
     // RST_STREAM with REFUSED_STREAM: the client may send it again (RFC 9113, 8.7).
     assert_eq!(refused, (2 * most + 1, vec![0, 0, 0, 7]));
 }
-
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Sends `drop` every second until the service hangs up; how long that took.
 async fn trickle(stream: &mut TlsStream<DuplexStream>, drop: &[u8]) -> Duration {
@@ -386,21 +358,6 @@ async fn pings_alone_keep_no_http_2_connection() {
 /// PING (RFC 9113, 6.7), so many at once.
 fn pings(number: usize) -> Vec<u8> {
     frame(6, 0, 0, &[0; 8]).repeat(number)
-}
-
-/// SETTINGS of a client that takes nothing of any answer's body: SETTINGS_INITIAL_WINDOW_SIZE is 0 (RFC 9113, 6.5.2).
-pub(crate) fn closed_window() -> Vec<u8> {
-    frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])
-}
-
-/// GET over https (RFC 7541, appendix A), each other field as a literal.
-pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
-    let mut fields = vec![0x82, 0x87];
-    for (index, value) in [(0x04, path), (0x01, HOST)] {
-        fields.extend_from_slice(&[index, u8::try_from(value.len()).unwrap()]);
-        fields.extend_from_slice(value.as_bytes());
-    }
-    frame(1, 5, stream, &fields)
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::connection::{PREFACE, closed_window, get};
 use crate::fixture::{CONFIG, HOST};
+use crate::frames::{PREFACE, closed_window, form, frame, get, next_frame};
 
 const PLACES: usize = 4;
 
@@ -33,11 +33,15 @@ struct Served {
 }
 
 async fn serve() -> Served {
+    serve_with(PLACES).await
+}
+
+async fn serve_with(places: usize) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::open(folder.path()).unwrap();
     let issued = authority.issue(&[HOST], 1).unwrap();
     let mut config = Config::parse(CONFIG).unwrap();
-    config.limits.connections = u32::try_from(PLACES).unwrap();
+    config.limits.connections = u32::try_from(places).unwrap();
     config.limits.drain_s = 1;
     config.limits.notice_ms = 0;
     config.tls.certificate_chain = Some(issued.certificate_chain);
@@ -65,8 +69,12 @@ impl Served {
 
     /// What one more visitor is told.
     async fn visit(&self) -> String {
+        self.visit_to("/healthz").await
+    }
+
+    async fn visit_to(&self, path: &str) -> String {
         let mut visitor = self.connect().await;
-        let head = format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
         visitor.write_all(head.as_bytes()).await.unwrap();
         let mut said = String::new();
         visitor.read_to_string(&mut said).await.unwrap();
@@ -148,4 +156,29 @@ async fn clients_in_every_place_that_take_no_answer_keep_no_visitor_out() {
     }
     let said = tokio::time::timeout(Duration::from_secs(6), served.visit()).await.unwrap();
     assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}
+
+/// Each asks for as much as one connection may, and takes nothing or sends no body.
+#[tokio::test]
+async fn a_few_clients_that_ask_for_much_leave_others_their_answers() {
+    for (asked, path) in [(get as fn(u32, &str) -> Vec<u8>, "/robots.txt"), (form, "/login")] {
+        let served = serve_with(16).await;
+        let mut stalled = Vec::new();
+        for _ in 0..6 {
+            let mut stream = served.connect_with(&served.trust_h2).await;
+            stream.write_all(PREFACE).await.unwrap();
+            stream.write_all(&closed_window()).await.unwrap();
+            for number in 0..95 {
+                stream.write_all(&asked(2 * number + 1, path)).await.unwrap();
+            }
+            // The answer to PING comes after what was sent before it was read.
+            stream.write_all(&frame(6, 0, 0, &[0; 8])).await.unwrap();
+            while !matches!(next_frame(&mut stream).await, (6, _, _)) {}
+            stalled.push(stream);
+        }
+        for path in ["/healthz", "/robots.txt"] {
+            let said = served.visit_to(path).await;
+            assert!(said.starts_with("HTTP/1.1 200 "), "{path}: {said}");
+        }
+    }
 }

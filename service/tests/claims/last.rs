@@ -39,14 +39,19 @@ const LAST: [&str; 4] = [
     "POST /robots.txt HTTP/1.1\r\nhost: www.foobar.com\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
 ];
 
+/// The client when it has its last answer.
+async fn answered(mut client: Client, last: &str) -> Client {
+    client.stream.write_all(last.as_bytes()).await.unwrap();
+    let (said, _) = client.rest().await;
+    assert!(said.starts_with("HTTP/1."), "{last}: {said}");
+    client
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_follows_the_last_answer_is_no_request() {
     for last in LAST {
         let asked = Arc::new(Asked::default());
-        let mut client = asked.client();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        let (said, _) = client.rest().await;
-        assert!(said.starts_with("HTTP/1."), "{last}: {said}");
+        let mut client = answered(asked.client(), last).await;
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             // As a body's bytes, these are nobody's words.
@@ -61,9 +66,7 @@ async fn what_follows_the_last_answer_is_no_request() {
 #[tokio::test(start_paused = true)]
 async fn who_is_still_sending_after_the_last_answer_is_read_for_two_seconds() {
     for last in LAST {
-        let mut client = Client::plain();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        client.rest().await;
+        let mut client = answered(Client::plain(), last).await;
         let begun = Instant::now();
         while client.stream.write_all(b"a").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -75,9 +78,7 @@ async fn who_is_still_sending_after_the_last_answer_is_read_for_two_seconds() {
 #[tokio::test(start_paused = true)]
 async fn who_is_silent_after_the_last_answer_keeps_its_place_no_longer_than_that() {
     for last in LAST {
-        let mut client = Client::plain();
-        client.stream.write_all(last.as_bytes()).await.unwrap();
-        client.rest().await;
+        let mut client = answered(Client::plain(), last).await;
         tokio::time::sleep(Duration::from_millis(2100)).await;
         assert!(client.stream.write_all(b"a").await.is_err(), "{last}");
     }

@@ -8,6 +8,7 @@ mod connection;
 mod crowd;
 mod files;
 mod fixture;
+mod frames;
 mod last;
 mod log;
 mod plain;
