@@ -20,6 +20,8 @@ use crate::hosted::{Hosted, Profile};
 const FILE: &str = "service/orderfile.txt";
 const HEADER: &str = "# The functions that run when the service starts and answers, as patterns of their symbols' names without crates' hashes.\n\
                       # Written by `cargo xtask bench site --write-orderfile`, read by build.rs.\n";
+/// Of each protocol: together more than a minute, so that what is done every minute runs, too.
+const SECONDS: u32 = 35;
 /// The cipher suites of TLS 1.3: which one is agreed on depends on the processors (RFC 8446, B.4).
 const SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
@@ -72,7 +74,7 @@ fn watched(
         h2load::page_by(&ground.endpoint, "/", &["--tls13-ciphers", suite])?;
     }
     for protocol in [Protocol::Http1, Protocol::Http2] {
-        Load::new(&ground.endpoint, &COMMON, 1).run(protocol)?;
+        Load::new(&ground.endpoint, &COMMON, SECONDS).run(protocol)?;
     }
     drop(service);
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
