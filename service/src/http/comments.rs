@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::fields::Form;
+use super::letters::composed;
 use super::posts::{fault, number, page_up_to, with_refused_comment};
 use super::session::SignedIn;
 use super::{Nothing, Site, gate};
@@ -50,7 +51,7 @@ async fn add(
 
 /// The comment as it will be stored, or as it was written and what is wrong with it.
 pub(super) fn comment_text(body: &str) -> Result<String, (String, String)> {
-    let body = body.replace("\r\n", "\n").trim().to_owned();
+    let body = composed(body.replace("\r\n", "\n").trim()).into_owned();
     match comment_fault(&body) {
         Some(fault) => Err((body, fault)),
         None => Ok(body),

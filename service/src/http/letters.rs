@@ -1,7 +1,13 @@
-//! What of a text a reader can see, and what would mislead them.
+//! What of a text a reader can see, what would mislead them, and what its words are made of.
 //!
 //! It knows characters, not languages: what joins or parts the letters of a script (U+200C, U+200D, U+200E, U+200F, U+061C)
-//! is part of its words. Invariant: what `shows` has something in it that takes ink.
+//! is part of its words for a reader. Invariant: what `shows` has something in it that takes ink.
+
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
 /// Characters that leave no trace: Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) and those that fonts
 /// draw as nothing.
@@ -28,6 +34,29 @@ const UNSEEN: [std::ops::RangeInclusive<char>; 21] = [
     '\u{1d173}'..='\u{1d17a}',
     '\u{e0000}'..='\u{e0fff}',
 ];
+
+/// The text in the form in which two that read alike are alike (Unicode's NFC): accents belong to their letters.
+pub(super) fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    const { ComposingNormalizerBorrowed::new_nfc() }.normalize(text)
+}
+
+/// Whether it is part of a word: letters, digits, and the marks that many scripts write on them. MySQL's index sees it so, too
+/// (`Mn`, `Mc` and `Me` are letters in strings/uctypedump.cc).
+pub(super) fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || is_mark(character)
+}
+
+/// Whether it stands on another character, and not alone.
+pub(super) fn is_mark(character: char) -> bool {
+    if character.is_ascii() {
+        return false;
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    GeneralCategoryGroup::Mark.contains(category)
+}
 
 /// Whether a reader would see anything of it.
 pub(super) fn shows(text: &str) -> bool {
@@ -73,6 +102,25 @@ mod tests {
         {
             assert!(shows(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn marks_belong_to_words() {
+        for word in ["हिन्दी", "தமிழ்", "ประเทศไทย", "Vie\u{302}\u{323}t", "c++"]
+        {
+            assert!(word.trim_end_matches('+').chars().all(is_of_word), "{word:?}");
+            assert!(!word.starts_with(is_mark), "{word:?}");
+        }
+        for character in [' ', '-', '.', '+', '*', '"', '\u{a0}', '\u{3000}', '、', '😀', '\u{200b}'] {
+            assert!(!is_of_word(character) && !is_mark(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn what_reads_alike_is_alike() {
+        assert_eq!(composed("Tie\u{302}\u{301}ng Vie\u{323}\u{302}t"), "Tiếng Việt");
+        assert!(matches!(composed("Tiếng Việt"), Cow::Borrowed(_)));
+        assert!(matches!(composed("plain"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/search?q=`: posts that have all the words, newest first.
 //!
-//! Invariant: what MySQL is given is made of letters, digits and our own operators; a visitor's operators are separators.
+//! Invariant: what MySQL is given is made of letters, their marks, digits and our own operators; a visitor's operators are separators.
 //! Searches never have more than two of the connections to MySQL, however many visitors search.
 
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::Site;
 use super::cursor::{self, List};
 use super::error::Error;
 use super::fields::Query;
+use super::letters::{composed, is_of_word};
 use super::page::{encoded, page};
 use super::posts::{Page, PageQuery, entries};
 use super::session::Anyone;
@@ -111,11 +112,12 @@ async fn search(
 /// What people type, in MySQL's boolean mode: each word must be there, the last one may be the beginning of one.
 /// `None` when no word is left that the index knows.
 fn against(query: &str) -> Option<String> {
-    let separates = |character: char| !(character.is_alphanumeric() || character == '_');
+    let separates = |character: char| !(is_of_word(character) || character == '_');
     let known = |word: &&str| {
         (WORD_CHARS_MIN..=WORD_CHARS_MAX).contains(&word.chars().count())
             && !STOPWORDS.contains(&word.to_lowercase().as_str())
     };
+    let query = composed(query);
     let words: Vec<String> =
         query.split(separates).filter(known).take(WORDS).map(|word| format!("+{word}")).collect();
     if words.is_empty() { None } else { Some(words.join(" ") + "*") }
@@ -142,6 +144,9 @@ mod tests {
             ("+rust -mysql \"a phrase\" (x)", Some("+rust +mysql +phrase*")),
             ("~rust* >web< @3", Some("+rust +web*")),
             ("Größe 世界世界", Some("+Größe +世界世界*")),
+            ("हिन्दी भाषा", Some("+हिन्दी +भाषा*")),
+            ("தமிழ், ประเทศไทย", Some("+தமிழ் +ประเทศไทย*")),
+            ("Vie\u{323}\u{302}t cafe\u{301} latte", Some("+Việt +café +latte*")),
             ("the of it", None),
             ("\" ' ; -- %", None),
             ("", None),
@@ -228,7 +233,7 @@ mod tests {
             let words = sent.strip_suffix('*').unwrap();
             for word in words.split(' ') {
                 let word = word.strip_prefix('+').unwrap();
-                prop_assert!(word.chars().all(|c| c.is_alphanumeric() || c == '_'), "{sent}");
+                prop_assert!(word.chars().all(|c| is_of_word(c) || c == '_'), "{sent}");
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::http::letters::{misleads, shows};
+use crate::http::letters::{composed, is_mark, is_of_word, misleads, shows};
 use db::posts::Post;
 
 /// As the column `posts.title`.
@@ -66,9 +66,9 @@ impl Faults {
 }
 
 impl Draft {
-    /// Without space around the texts, and with the line ends of a file (forms send CR LF).
+    /// Without space around the texts, composed, and with the line ends of a file (forms send CR LF).
     pub(in crate::http) fn normalized(&self) -> Self {
-        let text = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+        let text = |text: &str| composed(text.replace("\r\n", "\n").trim()).into_owned();
         Self { title: text(&self.title), body: text(&self.body), tags: text(&self.tags) }
     }
 
@@ -76,7 +76,7 @@ impl Draft {
     pub(in crate::http) fn tag_list(&self) -> Vec<String> {
         let mut list = Vec::new();
         for tag in self.tags.split(|character: char| character.is_whitespace() || character == ',') {
-            let tag = tag.strip_prefix('#').unwrap_or(tag).to_lowercase();
+            let tag = Self::stored_tag(tag.strip_prefix('#').unwrap_or(tag));
             if !tag.is_empty() && !list.contains(&tag) {
                 list.push(tag);
             }
@@ -84,10 +84,17 @@ impl Draft {
         list
     }
 
-    /// Whether a text is one tag as it is.
+    /// A tag as it is stored.
+    pub(in crate::http) fn stored_tag(text: &str) -> String {
+        composed(&text.to_lowercase()).into_owned()
+    }
+
+    /// Whether a text is one tag as it is. A mark has nothing to stand on at its beginning.
     pub(in crate::http) fn is_tag(text: &str) -> bool {
-        let allowed = |character: char| character.is_alphanumeric() || matches!(character, '-' | '+');
-        (1..=TAG_CHARS).contains(&text.chars().count()) && text.chars().all(allowed)
+        let allowed = |character: char| is_of_word(character) || matches!(character, '-' | '+');
+        (1..=TAG_CHARS).contains(&text.chars().count())
+            && !text.starts_with(is_mark)
+            && text.chars().all(allowed)
     }
 
     fn tags_fault(&self) -> Option<String> {
@@ -159,6 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn tags_of_every_script_are_possible() {
+        for tags in ["हिन्दी தமிழ் ที่นี่ 世界", "Vie\u{323}\u{302}t Kelvin\u{30a}"]
+        {
+            assert_eq!(tagged(tags).faults(), Faults::default(), "{tags}");
+        }
+        assert_eq!(tagged("Vie\u{323}\u{302}t VIỆT").tag_list(), ["việt"]);
+        for tags in ["\u{301}a", "#\u{94d}", "a \u{301}"] {
+            assert!(tagged(tags).faults().tags.is_some(), "{tags:?}");
+        }
+    }
+
+    #[test]
+    fn texts_are_stored_composed() {
+        let accents = draft("cafe\u{301}", "Vie\u{323}\u{302}t");
+        assert_eq!((accents.title.as_str(), accents.body.as_str()), ("café", "Việt"));
+        // Some letters have no composed form of their own and grow: what is stored is what must fit.
+        assert!(draft(&"\u{958}".repeat(61), "text").faults().title.is_some());
+    }
+
+    #[test]
     fn tags_that_do_not_fit_are_refused() {
         assert!(!tagged("one two three four five").faults().any());
         for tags in ["one two three four five six", &"x".repeat(31), "a/b", "a.b", "<b>", "a\u{0}b"] {
@@ -222,6 +249,12 @@ mod tests {
     proptest! {
         // Each case makes hundreds of characters: sixty-four are enough and fast.
         #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_stored_tag_is_stored_as_it_is(text in any::<String>()) {
+            let stored = Draft::stored_tag(&text);
+            prop_assert_eq!(Draft::stored_tag(&stored), stored);
+        }
 
         #[test]
         fn a_draft_without_faults_fits_the_table(title in "\\PC{0,200}", body in "(.|\n|\r){0,200}") {
