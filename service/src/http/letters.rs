@@ -58,6 +58,17 @@ pub(super) fn is_mark(character: char) -> bool {
     GeneralCategoryGroup::Mark.contains(category)
 }
 
+/// Whether it belongs to a script that puts no space between words (the blocks of Thai, Lao, Burmese, Khmer, the Japanese
+/// syllables and the Han ideographs).
+pub(super) fn is_unspaced(character: char) -> bool {
+    matches!(
+        character,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
+            | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+            | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}'
+    )
+}
+
 /// Whether a reader would see anything of it.
 pub(super) fn shows(text: &str) -> bool {
     !text.chars().all(is_blank)
@@ -113,6 +124,17 @@ mod tests {
         }
         for character in [' ', '-', '.', '+', '*', '"', '\u{a0}', '\u{3000}', '、', '😀', '\u{200b}'] {
             assert!(!is_of_word(character) && !is_mark(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_known() {
+        for text in ["世界", "ひらがな", "カタカナ", "ไทย", "ລາວ", "မြန်မာ", "ខ្មែរ"]
+        {
+            assert!(text.chars().all(is_unspaced), "{text}");
+        }
+        for text in ["한국어", "हिन्दी", "العربية", "Größe", "، 。"] {
+            assert!(!text.contains(is_unspaced), "{text}");
         }
     }
 

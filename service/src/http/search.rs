@@ -18,7 +18,7 @@ use super::Site;
 use super::cursor::{self, List};
 use super::error::Error;
 use super::fields::Query;
-use super::letters::{composed, is_of_word};
+use super::letters::{composed, is_of_word, is_unspaced};
 use super::page::{encoded, page};
 use super::posts::{Page, PageQuery, entries};
 use super::session::Anyone;
@@ -64,6 +64,10 @@ struct SearchPage {
     encoded_query: String,
     /// `None`: nothing was asked for that the index could have.
     page: Option<Page>,
+    /// Because only words were asked for that it leaves out.
+    common: bool,
+    /// Whether letters were asked for that make no words for the index.
+    unspaced: bool,
 }
 
 /// Who may search now.
@@ -98,29 +102,51 @@ async fn search(
     if q.chars().count() > QUERY_CHARS {
         return Err(Error::bad("The search is too long."));
     }
-    let found = match against(&q) {
-        Some(words) => {
+    let asked = asked(&q);
+    let found = match &asked {
+        Asked::For(words) => {
             let query = PageQuery { after };
-            let found = entries(&site, Scope::Matching(&words), &query);
+            let found = entries(&site, Scope::Matching(words), &query);
             Some(site.shared.searches.run(found).await?)
         }
-        None => cursor::start(List::Posts, after.as_deref(), u64::MAX).map(|_| None)?,
+        Asked::Common | Asked::Short => {
+            cursor::start(List::Posts, after.as_deref(), u64::MAX).map(|_| None)?
+        }
     };
-    page(&SearchPage { viewer, encoded_query: encoded(&q), query: q, page: found })
+    page(&SearchPage {
+        viewer,
+        encoded_query: encoded(&q),
+        page: found,
+        common: asked == Asked::Common,
+        unspaced: q.contains(is_unspaced),
+        query: q,
+    })
 }
 
-/// What people type, in MySQL's boolean mode: each word must be there, the last one may be the beginning of one.
-/// `None` when no word is left that the index knows.
-fn against(query: &str) -> Option<String> {
+/// What the index can be asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// This, in MySQL's boolean mode: each word must be there, the last one may be the beginning of one.
+    For(String),
+    /// Nothing: it leaves these words out, as every other text has them.
+    Common,
+    /// Nothing: no word is long enough.
+    Short,
+}
+
+/// What people type, without the words that the index does not know.
+fn asked(query: &str) -> Asked {
     let separates = |character: char| !(is_of_word(character) || character == '_');
-    let known = |word: &&str| {
-        (WORD_CHARS_MIN..=WORD_CHARS_MAX).contains(&word.chars().count())
-            && !STOPWORDS.contains(&word.to_lowercase().as_str())
-    };
+    let fits = |word: &&str| (WORD_CHARS_MIN..=WORD_CHARS_MAX).contains(&word.chars().count());
+    let is_common = |word: &&str| STOPWORDS.contains(&word.to_lowercase().as_str());
     let query = composed(query);
-    let words: Vec<String> =
-        query.split(separates).filter(known).take(WORDS).map(|word| format!("+{word}")).collect();
-    if words.is_empty() { None } else { Some(words.join(" ") + "*") }
+    let (common, known): (Vec<&str>, Vec<&str>) = query.split(separates).filter(fits).partition(is_common);
+    let words: Vec<String> = known.into_iter().take(WORDS).map(|word| format!("+{word}")).collect();
+    match words.is_empty() {
+        false => Asked::For(words.join(" ") + "*"),
+        true if common.is_empty() => Asked::Short,
+        true => Asked::Common,
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +163,44 @@ mod tests {
 
     use super::*;
 
+    fn words(query: &str) -> Option<String> {
+        match asked(query) {
+            Asked::For(words) => Some(words),
+            Asked::Common | Asked::Short => None,
+        }
+    }
+
+    #[test]
+    fn words_that_are_left_out_are_told_from_short_ones() {
+        for (query, expected) in [
+            ("the who", Asked::Common),
+            ("of THE", Asked::Common),
+            ("of it", Asked::Short),
+            ("世界", Asked::Short),
+            ("", Asked::Short),
+        ] {
+            assert_eq!(asked(query), expected, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_visitor_is_told_why_nothing_is_looked_for() {
+        const RUNS: &str = "written without spaces";
+        for (query, says, of_runs) in [
+            ("the+who", "too common", false),
+            ("of+it", "at least one word of three letters", false),
+            ("%E4%B8%96%E7%95%8C", "at least one word of three letters", true),
+        ] {
+            let request = Request::get(format!("/search?q={query}")).header("host", "www.foobar.com");
+            let site = crate::http::secure(crate::http::tests::site());
+            let response = site.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let page = response.into_body().collect().await.unwrap().to_bytes();
+            let page = String::from_utf8_lossy(&page);
+            assert!(page.contains(says) && page.contains(RUNS) == of_runs, "{query}: {page}");
+            assert_eq!(page.contains("at least one word"), says.contains("at least one word"), "{query}");
+        }
+    }
+
     #[test]
     fn operators_of_visitors_are_separators() {
         for (query, expected) in [
@@ -151,14 +215,14 @@ mod tests {
             ("\" ' ; -- %", None),
             ("", None),
         ] {
-            assert_eq!(against(query).as_deref(), expected, "{query}");
+            assert_eq!(words(query).as_deref(), expected, "{query}");
         }
     }
 
     #[test]
     fn five_words_are_looked_for() {
         assert_eq!(
-            against("than first busy looks often time all every").as_deref(),
+            words("than first busy looks often time all every").as_deref(),
             Some("+than +first +busy +looks +often*")
         );
     }
@@ -229,7 +293,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_but_words_and_our_operators_is_sent(query in any::<String>()) {
-            let Some(sent) = against(&query) else { return Ok(()) };
+            let Some(sent) = words(&query) else { return Ok(()) };
             let words = sent.strip_suffix('*').unwrap();
             for word in words.split(' ') {
                 let word = word.strip_prefix('+').unwrap();

@@ -77,6 +77,13 @@ fn words_of_every_script_are_found(fixture: &Fixture) -> anyhow::Result<()> {
             let found = found(&mut ada, query).await?;
             ensure!(found == titles, "{query}: {found:?}");
         }
+        // What stands within a run of letters is not found, and the page says so.
+        ada.write("Rope", "新しい世界地図です、世界地図", "").await?;
+        for (query, found) in [("世界地", true), ("新しい", true), ("地図で", false)] {
+            let query = serde_urlencoded::to_string([("q", query)])?;
+            let page = ada.get(&format!("/search?{query}")).await?.says("written without spaces")?.page;
+            ensure!(page.contains("Rope") == found, "{query}");
+        }
         Ok(())
     })
 }
