@@ -22,6 +22,7 @@ mod gate;
 mod headers;
 mod health;
 mod host;
+mod id;
 mod letters;
 mod markdown;
 mod methods;

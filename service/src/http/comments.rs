@@ -1,16 +1,16 @@
 //! Comments: `POST /posts/ID/comments`, `POST /comments/ID/delete`. They are read on the post's page.
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::post;
 use serde::Deserialize;
 
 use super::error::Error;
 use super::fields::Form;
+use super::id::Id;
 use super::letters::composed;
-use super::posts::{fault, number, page_up_to, with_refused_comment};
+use super::posts::{fault, page_up_to, with_refused_comment};
 use super::session::SignedIn;
 use super::{Nothing, Site, gate};
 
@@ -33,10 +33,9 @@ struct Draft {
 async fn add(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Form(draft): Form<Draft>,
 ) -> Result<Response, Error> {
-    let id = number(id)?;
     let body = match comment_text(&draft.body) {
         Ok(body) => body,
         Err((body, fault)) => return with_refused_comment(&site, viewer, id, body, fault).await,
@@ -66,9 +65,9 @@ pub(super) fn comment_fault(body: &str) -> Option<String> {
 async fn delete(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Form(Nothing {}): Form<Nothing>,
 ) -> Result<Response, Error> {
-    let post = site.database.delete_comment(number(id)?, viewer.id).await?.ok_or(Error::NotFound)?;
+    let post = site.database.delete_comment(id, viewer.id).await?.ok_or(Error::NotFound)?;
     Ok(Redirect::to(&format!("/posts/{post}#comments")).into_response())
 }

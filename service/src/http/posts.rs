@@ -11,12 +11,9 @@ mod list;
 mod show;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use axum::routing::{get, post};
 
 use super::Site;
-use super::error::Error;
 
 pub(super) use cards::Cards;
 pub(super) use edit::own;
@@ -34,9 +31,4 @@ pub(super) fn routes() -> Router<Site> {
         .route("/posts/{id}/edit", get(edit::existing).post(edit::replace))
         .route("/posts/{id}/history", get(show::history))
         .route("/posts/{id}/delete", post(edit::delete))
-}
-
-/// The number in a path; what is none leads nowhere.
-pub(super) fn number(path: Result<Path<u64>, PathRejection>) -> Result<u64, Error> {
-    path.map(|Path(id)| id).map_err(|_| Error::NotFound)
 }

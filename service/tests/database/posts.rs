@@ -17,6 +17,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("writers_at_the_same_moment_are_all_served", writers_at_the_same_moment_are_all_served),
     ("a_post_is_changed_by_its_author_only", a_post_is_changed_by_its_author_only),
     ("a_deleted_post_is_gone_with_all_that_belongs_to_it", a_deleted_post_is_gone),
+    ("a_page_has_one_address", a_page_has_one_address),
     ("a_post_of_the_previous_service_is_shown", a_post_of_the_previous_service_is_shown),
 ];
 
@@ -37,6 +38,43 @@ fn a_posted_form_is_on_the_front_page(fixture: &Fixture) -> anyhow::Result<()> {
         ada.get(&path).await?.says(&format!("{path}/edit"))?;
         visitor.get("/tags/c%2B%2B").await?.expect(StatusCode::OK)?.says("Bold")?;
         visitor.get("/tags/none").await?.expect(StatusCode::NOT_FOUND)?;
+        Ok(())
+    })
+}
+
+fn a_page_has_one_address(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("Title", "text", "rust việt").await?;
+        let id = path.trim_start_matches("/posts/");
+        for other in [format!("+{id}"), format!("0{id}"), format!("00{id}"), format!("{id}%20")] {
+            for (before, after) in [
+                ("/posts/", ""),
+                ("/posts/", "/edit"),
+                ("/api/v1/posts/", ""),
+                ("/api/v1/posts/", "/comments"),
+            ] {
+                ada.get(&format!("{before}{id}{after}")).await?.expect(StatusCode::OK)?;
+                ada.get(&format!("{before}{other}{after}")).await?.expect(StatusCode::NOT_FOUND)?;
+            }
+            let comment = [("body", "text")];
+            ada.post(&format!("/posts/{other}/comments"), &comment).await?.expect(StatusCode::NOT_FOUND)?;
+        }
+        for (other, tag) in [
+            ("rust%20", "rust"),
+            ("Rust", "rust"),
+            ("%20RUST?after=x&b=%20", "rust?after=x&b=%20"),
+            ("vie%CC%A3%CC%82t", "vi%E1%BB%87t"),
+            ("VI%E1%BB%86T", "vi%E1%BB%87t"),
+        ] {
+            let answer = ada.get(&format!("/tags/{other}")).await?.expect(StatusCode::PERMANENT_REDIRECT)?;
+            ensure!(answer.location()? == format!("/tags/{tag}"), "{other}: {}", answer.location()?);
+        }
+        for (tag, status) in [("rust", 200), ("vi%E1%BB%87t", 200), ("a.b", 404), ("%CC%81", 404), ("", 404)]
+        {
+            ada.get(&format!("/tags/{tag}")).await?.expect(StatusCode::from_u16(status)?)?;
+        }
         Ok(())
     })
 }

@@ -2,8 +2,7 @@
 #![allow(unused_qualifications, reason = "utoipa's macros write whole paths")]
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,7 +12,7 @@ use crate::http::Site;
 use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
-use crate::http::posts::number;
+use crate::http::id::Id;
 use crate::http::problem::Refusals;
 use db::posts::{Scope, Summary};
 
@@ -136,11 +135,8 @@ pub(super) async fn list(
     (status = 200, description = "The post", body = Post),
     Refusals,
 ))]
-pub(super) async fn one(
-    State(site): State<Site>,
-    id: Result<Path<u64>, PathRejection>,
-) -> Result<Json<Post>, Error> {
-    Ok(Json(whole(&site, number(id)?).await?))
+pub(super) async fn one(State(site): State<Site>, Id(id): Id) -> Result<Json<Post>, Error> {
+    Ok(Json(whole(&site, id).await?))
 }
 
 /// The post with all of its text.
@@ -165,11 +161,11 @@ pub(super) async fn whole(site: &Site, id: u64) -> Result<Post, Error> {
 ))]
 pub(super) async fn comments(
     State(site): State<Site>,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Query(query): Query<CommentsQuery>,
 ) -> Result<Json<Comments>, Error> {
     let after = cursor::start(List::Comments, query.after.as_deref(), 0)?;
-    let post = site.database.post(number(id)?).await?.ok_or(Error::NotFound)?;
+    let post = site.database.post(id).await?.ok_or(Error::NotFound)?;
     let mut comments = site.database.comments(post.id, after, SHOWN as u32 + 1).await?;
     let more = comments.len() > SHOWN;
     comments.truncate(SHOWN);

@@ -5,8 +5,7 @@
 #![allow(unused_qualifications, reason = "utoipa's macros write whole paths")]
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::LOCATION;
@@ -19,7 +18,8 @@ use super::condition::Unconditional;
 use super::posts::{Comment, Post, whole};
 use crate::http::comments::{COMMENT_CHARS, comment_fault, comment_text};
 use crate::http::error::{Error, Fault};
-use crate::http::posts::{BODY_CHARS, Draft, TAGS, number, own};
+use crate::http::id::Id;
+use crate::http::posts::{BODY_CHARS, Draft, TAGS, own};
 use crate::http::problem::Refusals;
 use crate::http::{Site, gate};
 use db::posts::{Edited, Text};
@@ -118,10 +118,9 @@ pub(super) async fn edit(
     State(site): State<Site>,
     Holder(user): Holder,
     _: Unconditional,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Body(edit): Body<Edit>,
 ) -> Result<Json<Post>, Error> {
-    let id = number(id)?;
     let (draft, tags) = accepted(edit.title, edit.body, edit.tags)?;
     gate::writing(&site, user).await?;
     let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
@@ -142,9 +141,8 @@ pub(super) async fn delete(
     State(site): State<Site>,
     Holder(user): Holder,
     _: Unconditional,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
 ) -> Result<StatusCode, Error> {
-    let id = number(id)?;
     gate::writing(&site, user).await?;
     if !site.database.delete_post(id, user).await? {
         return own(&site, user, id).await.and(Err(Error::NotFound));
@@ -158,10 +156,9 @@ pub(super) async fn delete(
 pub(super) async fn comment(
     State(site): State<Site>,
     Holder(user): Holder,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Body(new): Body<NewComment>,
 ) -> Result<Response, Error> {
-    let id = number(id)?;
     let fault = too_long(&new.body.0, COMMENT_CHARS).or_else(|| comment_fault(&one_line_end(&new.body.0)));
     let body = fault.map_or_else(|| comment_text(&new.body.0).map_err(|(_, fault)| fault), Err);
     let body = body.map_err(|fault| faulty([("/body", Some(fault))]))?;
@@ -178,9 +175,8 @@ pub(super) async fn delete_comment(
     State(site): State<Site>,
     Holder(user): Holder,
     _: Unconditional,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
 ) -> Result<StatusCode, Error> {
-    let id = number(id)?;
     gate::writing(&site, user).await?;
     site.database.delete_comment(id, user).await?.map(|_| StatusCode::NO_CONTENT).ok_or(Error::NotFound)
 }

@@ -1,15 +1,14 @@
 //! Writing: a new post, a change to one's own, its deletion.
 
 use askama::Template;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 
 use super::form::{Change, Draft, Faults};
-use super::number;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
+use crate::http::id::Id;
 use crate::http::page::{page, with_status};
 use crate::http::session::SignedIn;
 use crate::http::{Nothing, Site, Whatever, gate};
@@ -62,9 +61,9 @@ pub(super) async fn add(
 pub(super) async fn existing(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
 ) -> Result<Response, Error> {
-    let post = own(&site, viewer.id, number(id)?).await?;
+    let post = own(&site, viewer.id, id).await?;
     page(&form_page(viewer, Some(post.id), post.version, Draft::from(&post), Faults::default()))
 }
 
@@ -82,10 +81,9 @@ fn not_yours() -> Error {
 pub(super) async fn replace(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Form(change): Form<Change>,
 ) -> Result<Response, Error> {
-    let id = number(id)?;
     let (draft, version) = (change.draft().normalized(), change.version);
     let faults = draft.faults();
     if faults.any() {
@@ -111,10 +109,9 @@ pub(super) async fn replace(
 pub(super) async fn delete(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Form(Nothing {}): Form<Nothing>,
 ) -> Result<Response, Error> {
-    let id = number(id)?;
     if !site.database.delete_post(id, viewer.id).await? {
         return own(&site, viewer.id, id).await.and(Err(Error::NotFound));
     }

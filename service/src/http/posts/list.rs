@@ -3,10 +3,12 @@
 use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::Uri;
 use serde::Deserialize;
 
 use super::cards::Entry;
+use super::form::Draft;
 use crate::http::Site;
 use crate::http::avatar::Avatar;
 use crate::http::cursor::{self, List};
@@ -106,11 +108,25 @@ pub(super) async fn tagged(
     State(site): State<Site>,
     Anyone(viewer): Anyone,
     tag: Result<Path<String>, PathRejection>,
+    uri: Uri,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
-    let Path(tag) = tag.map_err(|_| Error::NotFound)?;
+    let Path(written) = tag.map_err(|_| Error::NotFound)?;
+    let tag = Draft::stored_tag(written.trim());
+    if !Draft::is_tag(&tag) {
+        return Err(Error::NotFound);
+    }
+    if tag != written {
+        return Ok(to_tag(&tag, uri.query()));
+    }
     let page_of_tag = entries(&site, Scope::Tagged(&tag), &query).await?;
     // A tag without posts is a page that does not exist; the end of a list is no fault.
     let tag = tag_links(&tag).pop().filter(|_| query.after.is_some() || !page_of_tag.entries.is_empty());
     page(&TagPage { viewer, tag: tag.ok_or(Error::NotFound)?, page: page_of_tag })
+}
+
+/// To the tag's own address. 308 as from HTTP to HTTPS: it will not change.
+fn to_tag(tag: &str, query: Option<&str>) -> Response {
+    let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+    Redirect::permanent(&format!("/tags/{}{mark}{query}", encoded(tag))).into_response()
 }

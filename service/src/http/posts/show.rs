@@ -1,16 +1,15 @@
 //! One post with its comments, and what its edits replaced.
 
 use askama::Template;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
 use super::list::{Author, PageQuery, TagLink, tag_links};
-use super::number;
 use crate::http::cursor::{self, List};
 use crate::http::error::Error;
 use crate::http::fields::Query;
+use crate::http::id::Id;
 use crate::http::moment::Moment;
 use crate::http::page::{page, with_status};
 use crate::http::session::{Anyone, SignedIn};
@@ -74,11 +73,11 @@ struct VersionShown {
 pub(super) async fn post(
     State(site): State<Site>,
     Anyone(viewer): Anyone,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
     let after = cursor::start(List::Comments, query.after.as_deref(), 0)?;
-    let post = site.database.post(number(id)?).await?.ok_or(Error::NotFound)?;
+    let post = site.database.post(id).await?.ok_or(Error::NotFound)?;
     page(&post_page(&site, viewer, post, after).await?)
 }
 
@@ -166,10 +165,10 @@ fn shown(comment: Comment, me: Option<u64>) -> CommentShown {
 pub(super) async fn history(
     State(site): State<Site>,
     SignedIn(viewer): SignedIn,
-    id: Result<Path<u64>, PathRejection>,
+    Id(id): Id,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
-    let post = super::edit::own(&site, viewer.id, number(id)?).await?;
+    let post = super::edit::own(&site, viewer.id, id).await?;
     let before = cursor::start(List::Versions, query.after.as_deref(), u64::from(u32::MAX))?;
     let before = u32::try_from(before).map_err(|_| Error::bad("This page's address is damaged."))?;
     let mut versions = site.database.versions(post.id, before, VERSIONS_SHOWN as u32 + 1).await?;
