@@ -17,6 +17,7 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("writers_at_the_same_moment_are_all_served", writers_at_the_same_moment_are_all_served),
     ("a_post_is_changed_by_its_author_only", a_post_is_changed_by_its_author_only),
     ("a_deleted_post_is_gone_with_all_that_belongs_to_it", a_deleted_post_is_gone),
+    ("what_was_written_of_a_deleted_post_is_not_lost", what_was_written_of_a_deleted_post_is_not_lost),
     ("a_page_has_one_address", a_page_has_one_address),
     ("a_post_of_the_previous_service_is_shown", a_post_of_the_previous_service_is_shown),
 ];
@@ -38,6 +39,32 @@ fn a_posted_form_is_on_the_front_page(fixture: &Fixture) -> anyhow::Result<()> {
         ada.get(&path).await?.says(&format!("{path}/edit"))?;
         visitor.get("/tags/c%2B%2B").await?.expect(StatusCode::OK)?.says("Bold")?;
         visitor.get("/tags/none").await?.expect(StatusCode::NOT_FOUND)?;
+        Ok(())
+    })
+}
+
+fn what_was_written_of_a_deleted_post_is_not_lost(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let path = ada.write("Title", "text", "").await?;
+        ada.post(&format!("{path}/delete"), &[]).await?.expect(StatusCode::SEE_OTHER)?;
+        let edit = format!("{path}/edit");
+        let mut form = [("title", "Another"), ("body", "long <work>"), ("tags", "one two"), ("version", "1")];
+        for title in ["Another", ""] {
+            form[0].1 = title;
+            let told = ada.post(&edit, &form).await?.expect(StatusCode::NOT_FOUND)?;
+            let told = told.says("This post was deleted meanwhile.")?.says("long &#60;work&#62;")?;
+            let told = told.says(r#"value="one two""#)?.says(r#"action="/posts""#)?;
+            told.says(&format!(r#"value="{title}""#))?.hides(r#"name="version""#)?;
+        }
+        ada.write("Another", "long <work>", "one two").await?;
+        let path = Visitor::registered(&router, "eve").await?.write("Hers", "text", "").await?;
+        for title in ["Another", ""] {
+            form[0].1 = title;
+            let refused = ada.post(&format!("{path}/edit"), &form).await?.expect(StatusCode::FORBIDDEN)?;
+            refused.hides("deleted meanwhile")?;
+        }
         Ok(())
     })
 }

@@ -27,6 +27,8 @@ struct EditPage {
     faults: Faults,
     /// What the post says now, when it has changed since the form was opened.
     theirs: Option<Draft>,
+    /// Whether the post that the draft was for is no longer there.
+    gone: bool,
 }
 
 pub(super) async fn blank(
@@ -37,7 +39,7 @@ pub(super) async fn blank(
 }
 
 fn form_page(viewer: Viewer, id: Option<u64>, version: u32, draft: Draft, faults: Faults) -> EditPage {
-    EditPage { viewer: Some(viewer), id, version, draft, faults, theirs: None }
+    EditPage { viewer: Some(viewer), id, version, draft, faults, theirs: None, gone: false }
 }
 
 /// A valid draft is written, then the visitor is sent to it by GET, so that a reload does not post again.
@@ -87,7 +89,9 @@ pub(super) async fn replace(
     let (draft, version) = (change.draft().normalized(), change.version);
     let faults = draft.faults();
     if faults.any() {
-        own(&site, viewer.id, id).await?;
+        if is_gone(&site, viewer.id, id).await? {
+            return anew(viewer, draft, faults);
+        }
         let page = form_page(viewer, Some(id), version, draft, faults);
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
@@ -102,8 +106,23 @@ pub(super) async fn replace(
             with_status(StatusCode::CONFLICT, &page)
         }
         // Which of the two it is, the post itself says.
-        Edited::Missing => own(&site, viewer.id, id).await.and(Err(Error::NotFound)),
+        Edited::Missing if is_gone(&site, viewer.id, id).await? => anew(viewer, draft, faults),
+        Edited::Missing => Err(Error::NotFound),
     }
+}
+
+/// Whether there is no such post (any more); a refusal if it is somebody else's.
+async fn is_gone(site: &Site, user: u64, id: u64) -> Result<bool, Error> {
+    match own(site, user, id).await {
+        Err(Error::NotFound) => Ok(true),
+        found => found.map(|_| false),
+    }
+}
+
+/// The form of a new post with a draft whose post is gone: nobody's text is lost.
+fn anew(viewer: Viewer, draft: Draft, faults: Faults) -> Result<Response, Error> {
+    let page = EditPage { gone: true, ..form_page(viewer, None, 0, draft, faults) };
+    with_status(StatusCode::NOT_FOUND, &page)
 }
 
 pub(super) async fn delete(
