@@ -14,6 +14,7 @@ mod csrf;
 mod cursor;
 mod date;
 mod encoding;
+mod entity_tag;
 pub mod error;
 mod feed;
 mod fields;

@@ -12,9 +12,9 @@ use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
-use super::{encoding, headers};
+use super::{encoding, entity_tag, headers};
 use crate::assets::{ASSETS, Asset, Encoded};
 use range::Wanted;
 
@@ -86,10 +86,10 @@ impl File {
         let chosen = encoding::choose(self.asset.encodings, accepted.as_deref());
         let representation = &self.representations[chosen];
         let tag = &representation.etag;
-        if names(asked, &IF_MATCH, tag, encoding::matches_strongly) == Some(false) {
+        if entity_tag::named(asked, &IF_MATCH, tag, entity_tag::matches_strongly) == Some(false) {
             return with(StatusCode::PRECONDITION_FAILED, representation.headers.clone(), Body::empty());
         }
-        if names(asked, &IF_NONE_MATCH, tag, encoding::matches) == Some(true) {
+        if entity_tag::named(asked, &IF_NONE_MATCH, tag, entity_tag::matches) == Some(true) {
             return with(StatusCode::NOT_MODIFIED, representation.headers.clone(), Body::empty());
         }
         // Ranges are asked for with GET only (RFC 9110, 14.2).
@@ -162,9 +162,4 @@ fn wanted(asked: &HeaderMap, etag: &str, length: usize) -> Wanted {
 /// A year is the longest that caches are said to honour (RFC 9111, 1.2.2 speaks of seconds only).
 fn caching(asset: &Asset) -> &'static str {
     if asset.immutable() { "public, max-age=31536000, immutable" } else { "public, max-age=300" }
-}
-
-/// Whether the list in a header names the entity tag, if the header is there.
-fn names(asked: &HeaderMap, name: &HeaderName, etag: &str, matches: fn(&str, &str) -> bool) -> Option<bool> {
-    headers::list(asked, name).map(|list| matches(&list, etag))
 }

@@ -1,4 +1,4 @@
-//! Two small header parsers: which encoding a client wants (RFC 9110, 12.5.3), and whether it has a file (13.1.2).
+//! Which encoding a client wants (RFC 9110, 12.5.3).
 
 use crate::assets::Encoded;
 
@@ -54,16 +54,6 @@ fn quality(text: &str) -> Option<u16> {
     }
 }
 
-/// Whether the list in `If-None-Match` names this entity tag (weak comparison) or any (`*`).
-pub(super) fn matches(list: &str, etag: &str) -> bool {
-    list.split(',').map(str::trim).any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item) == etag)
-}
-
-/// Whether the list in `If-Match` names this entity tag (strong comparison) or any (`*`).
-pub(super) fn matches_strongly(list: &str, etag: &str) -> bool {
-    list.split(',').map(str::trim).any(|item| item == "*" || item == etag)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,16 +96,6 @@ mod tests {
         assert_eq!(OFFERED[choose(OFFERED, None)].encoding, "identity");
     }
 
-    #[test]
-    fn an_entity_tag_is_found_in_a_list_only_whole() {
-        assert!(matches(r#""a", W/"b""#, r#""b""#));
-        assert!(matches("*", r#""b""#));
-        assert!(!matches(r#""abc""#, r#""b""#));
-        assert!(!matches("b", r#""b""#));
-        assert!(matches_strongly(r#""a", "b""#, r#""b""#) && matches_strongly("*", r#""b""#));
-        assert!(!matches_strongly(r#"W/"b""#, r#""b""#));
-    }
-
     proptest! {
         #[test]
         fn an_excluded_encoding_is_never_chosen(before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
@@ -128,12 +108,6 @@ mod tests {
         #[test]
         fn any_header_gets_one_of_the_representations(accepted in "\\PC*") {
             prop_assert!(["br", "zstd", "gzip", "identity"].contains(&chosen(&accepted)));
-        }
-
-        #[test]
-        fn a_tag_alone_in_any_list_is_found(before in "(\"[a-z]{0,5}\", ?){0,3}", tag in "\"[a-z]{6}\"") {
-            let list = format!("{before}{tag}");
-            prop_assert!(matches(&list, &tag));
         }
     }
 }
