@@ -1,4 +1,4 @@
-//! `/feed.atom`: the newest posts for feed readers (RFC 4287).
+//! `/feed.atom`: the newest posts for feed readers (RFC 4287), who ask again and again: who has it is told so.
 //!
 //! Invariant: an entry's id never changes (RFC 4151), whatever happens to its post or to the site's address.
 
@@ -7,14 +7,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::error::Error;
 use super::fields::Query;
 use super::moment::Moment;
 use super::posts::Author;
-use super::{Site, Whatever, markdown};
+use super::{Site, Whatever, entity_tag, markdown};
 use db::posts::Post;
 
 /// Posts in the feed.
@@ -48,7 +50,11 @@ struct Entry {
     updated: String,
 }
 
-async fn feed(State(site): State<Site>, Query(Whatever {}): Query<Whatever>) -> Result<Response, Error> {
+async fn feed(
+    State(site): State<Site>,
+    Query(Whatever {}): Query<Whatever>,
+    asked: HeaderMap,
+) -> Result<Response, Error> {
     let posts = site.database.newest_posts(SHOWN).await?;
     // Without posts, it has not changed since the beginning.
     let updated = posts.iter().map(changed).max().unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -58,9 +64,21 @@ async fn feed(State(site): State<Site>, Query(Whatever {}): Query<Whatever>) -> 
         updated: Moment::new(updated).machine(),
         entries: entries(posts),
     };
-    let headers =
-        [(CONTENT_TYPE, "application/atom+xml; charset=utf-8"), (CACHE_CONTROL, "public, max-age=60")];
-    Ok((headers, feed.render()?).into_response())
+    Ok(answer(feed.render()?, &asked))
+}
+
+/// The feed, or that the reader has it. The tag is a weak one: it stands for what the feed says, compressed or not.
+fn answer(feed: String, asked: &HeaderMap) -> Response {
+    let tag = format!("\"{:.32}\"", format!("{:x}", Sha256::digest(&feed)));
+    let headers = [
+        (CACHE_CONTROL, "public, max-age=60".to_owned()),
+        (VARY, "accept-encoding".to_owned()),
+        (ETAG, format!("W/{tag}")),
+    ];
+    if entity_tag::named(asked, &IF_NONE_MATCH, &tag, entity_tag::matches) == Some(true) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed).into_response()
 }
 
 fn changed(post: &Post) -> OffsetDateTime {

@@ -170,10 +170,14 @@ impl Behind {
             return (Route::Quick(UNKNOWN), Error::BodyTooLarge.into_response());
         }
         let answer = db::for_request(Router::clone(&self.router).oneshot(request));
-        let response = match tokio::time::timeout(self.site.shared.request, answer).await {
+        let mut response = match tokio::time::timeout(self.site.shared.request, answer).await {
             Ok(Ok(response)) => response,
             Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The router says 0, which would be the length of what is not sent (RFC 9110, 8.6).
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         let matched = response.extensions().get::<MatchedPath>().cloned();
         (matched.map_or(Route::Quick(UNKNOWN), Route::Matched), response)
     }

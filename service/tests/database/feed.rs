@@ -1,15 +1,20 @@
 //! The feed is what a reader needs to show new posts once.
 
 use anyhow::ensure;
-use http::StatusCode;
+use axum::body::Body;
+use http::response::Parts;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
 
 use crate::Claim;
-use crate::fixture::{Fixture, run};
+use crate::fixture::{Fixture, HOST, run};
 use crate::visitor::Visitor;
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("the_feed_has_the_newest_posts_under_lasting_names", the_feed_has_the_newest_posts_under_lasting_names),
     ("a_feed_has_a_limit_and_every_post", a_feed_has_a_limit_and_every_post),
+    ("a_reader_who_has_the_feed_is_not_sent_it_again", a_reader_who_has_the_feed_is_not_sent_it_again),
     ("an_empty_site_has_a_feed", an_empty_site_has_a_feed),
 ];
 
@@ -38,6 +43,56 @@ fn the_feed_has_the_newest_posts_under_lasting_names(fixture: &Fixture) -> anyho
         let form = [("title", "B"), ("body", "changed"), ("version", "1")];
         ada.post(&format!("{path}/edit"), &form).await?.expect(StatusCode::SEE_OTHER)?;
         reader.get("/feed.atom").await?.says(&id)?.says("changed")?;
+        Ok(())
+    })
+}
+
+fn a_reader_who_has_the_feed_is_not_sent_it_again(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        let ask = async |method: &str, accepted: &str, known: &str| {
+            let request = Request::builder().method(method).uri("/feed.atom").header("host", HOST);
+            let request = request.header("accept-encoding", accepted).header("if-none-match", known);
+            let response = router.clone().oneshot(request.body(Body::empty())?).await?;
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await?.to_bytes().len();
+            anyhow::Ok((parts, bytes))
+        };
+        // Small and large: the one is never compressed, the other is for who wants it.
+        for body in ["text", &"long text ".repeat(500)] {
+            ada.write("Title", body, "").await?;
+            let (whole, bytes) = ask("GET", "identity", "\"other\"").await?;
+            ensure!(whole.status == StatusCode::OK && bytes > body.len(), "{whole:?}");
+            let tag = whole.headers["etag"].to_str()?.to_owned();
+            ensure!(tag.starts_with("W/\"") && tag.len() == 36, "{tag}");
+            for accepted in ["identity", "gzip"] {
+                let (sent, _) = ask("GET", accepted, "").await?;
+                let (head, none) = ask("HEAD", accepted, "").await?;
+                ensure!(sent.status == StatusCode::OK && head.status == StatusCode::OK && none == 0);
+                for known in [&tag, tag.trim_start_matches("W/"), &format!("\"a\", {tag}"), "*"] {
+                    for method in ["GET", "HEAD"] {
+                        let (same, bytes) = ask(method, accepted, known).await?;
+                        let what = format!("{method} {accepted} {known}: {same:?}");
+                        ensure!(same.status == StatusCode::NOT_MODIFIED && bytes == 0, "{what}");
+                        for name in ["etag", "cache-control"] {
+                            ensure!(same.headers[name] == sent.headers[name], "{name}: {what}");
+                            ensure!(head.headers[name] == sent.headers[name], "{name}: {head:?}");
+                        }
+                        let varies =
+                            |parts: &Parts| parts.headers.get_all("vary").iter().cloned().collect::<Vec<_>>();
+                        ensure!(
+                            varies(&same) == ["accept-encoding"] && varies(&sent) == varies(&same),
+                            "{what}"
+                        );
+                        ensure!(!same.headers.contains_key("content-length"), "{what}");
+                    }
+                }
+            }
+            ada.write("News", "more", "").await?;
+            let (whole, _) = ask("GET", "identity", &tag).await?;
+            ensure!(whole.status == StatusCode::OK && whole.headers["etag"] != *tag, "{whole:?}");
+        }
         Ok(())
     })
 }
