@@ -43,8 +43,7 @@ pub(super) fn composed(text: &str) -> Cow<'_, str> {
     const { ComposingNormalizerBorrowed::new_nfc() }.normalize(text)
 }
 
-/// Whether it is part of a word: letters, digits, and the marks that many scripts write on them. MySQL's index sees it so, too
-/// (`Mn`, `Mc` and `Me` are letters in strings/uctypedump.cc).
+/// Whether it is part of a word: letters, digits, and the marks that many scripts write on them.
 pub(super) fn is_of_word(character: char) -> bool {
     character.is_alphanumeric() || is_mark(character)
 }

@@ -3,6 +3,8 @@
 //! Invariant: what MySQL is given is made of letters, their marks, digits and our own operators; a visitor's operators are separators.
 //! Searches never have more than two of the connections to MySQL, however many visitors search.
 
+mod index;
+
 use std::time::Duration;
 
 use askama::Template;
@@ -18,7 +20,7 @@ use super::Site;
 use super::cursor::{self, List};
 use super::error::Error;
 use super::fields::Query;
-use super::letters::{composed, is_of_word, is_unspaced};
+use super::letters::{composed, is_unspaced};
 use super::page::{encoded, page};
 use super::posts::{Page, PageQuery, entries};
 use super::session::Anyone;
@@ -136,7 +138,7 @@ enum Asked {
 
 /// What people type, without the words that the index does not know.
 fn asked(query: &str) -> Asked {
-    let separates = |character: char| !(is_of_word(character) || character == '_');
+    let separates = |character: char| !index::knows(character);
     let fits = |word: &&str| (WORD_CHARS_MIN..=WORD_CHARS_MAX).contains(&word.chars().count());
     let is_common = |word: &&str| STOPWORDS.contains(&word.to_lowercase().as_str());
     let query = composed(query);
@@ -297,7 +299,7 @@ mod tests {
             let words = sent.strip_suffix('*').unwrap();
             for word in words.split(' ') {
                 let word = word.strip_prefix('+').unwrap();
-                prop_assert!(word.chars().all(|c| is_of_word(c) || c == '_'), "{sent}");
+                prop_assert!(word.chars().all(index::knows), "{sent}");
             }
         }
     }

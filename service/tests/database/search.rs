@@ -10,6 +10,7 @@ use crate::visitor::Visitor;
 pub(crate) const CLAIMS: &[Claim] = &[
     ("a_post_is_found_by_its_words", a_post_is_found_by_its_words),
     ("words_of_every_script_are_found", words_of_every_script_are_found),
+    ("no_character_that_the_index_does_not_know_hides_a_post", no_character_that_the_index_does_not_know),
     ("no_search_is_a_fault_of_ours", no_search_is_a_fault_of_ours),
     ("a_long_result_is_read_page_by_page", a_long_result_is_read_page_by_page),
     ("a_word_of_most_posts_is_found_among_the_newest", a_word_of_most_posts_is_found_among_the_newest),
@@ -83,6 +84,22 @@ fn words_of_every_script_are_found(fixture: &Fixture) -> anyhow::Result<()> {
             let query = serde_urlencoded::to_string([("q", query)])?;
             let page = ada.get(&format!("/search?{query}")).await?.says("written without spaces")?.page;
             ensure!(page.contains("Rope") == found, "{query}");
+        }
+        Ok(())
+    })
+}
+
+/// Letters and marks of younger Unicode part words for MySQL's index, before and within them.
+fn no_character_that_the_index_does_not_know(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        let mut ada = Visitor::registered(&router, "ada").await?;
+        ada.write("Bread", "Sourdough, കർണാടക, ကျေးဇူးတင်ပါတယ်, 𝕏𝕏𝕏𝕏", "").await?;
+        ada.write("Bridge", "മലയാളം", "").await?;
+        for query in ["കർണാടക", "ကျေးဇူးတင်ပါတယ်", "𝕏𝕏𝕏𝕏 sourdough", "sourdough 𝕏𝕏𝕏𝕏"]
+        {
+            let found = found(&mut ada, query).await?;
+            ensure!(found == ["Bread"], "{query}: {found:?}");
         }
         Ok(())
     })
