@@ -66,6 +66,8 @@ impl File {
             if encoded.encoding != "identity" {
                 content.insert(CONTENT_ENCODING, HeaderValue::from_static(encoded.encoding));
             }
+            // Copies have no spare places.
+            let (headers, content) = (headers.clone(), content.clone());
             Representation { bytes: Bytes::from_static(encoded.bytes), etag, headers, content }
         };
         Self { asset, representations: asset.encodings.iter().map(representation).collect() }

@@ -82,7 +82,9 @@ impl Visit {
         }
         let headers = response.headers_mut();
         headers.insert(DATE, date(SystemTime::now()));
-        if let Ok(value) = HeaderValue::from_bytes(&self.id.0) {
+        if let Ok(mut value) = HeaderValue::from_bytes(&self.id.0) {
+            // No two are the same: in HTTP/2's table of headers they would drive out those that come again.
+            value.set_sensitive(true);
             headers.insert(REQUEST_ID, value);
         }
         response
