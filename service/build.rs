@@ -48,14 +48,14 @@ fn save_memory(out: &Path) {
     }
 }
 
-/// Adds to the linker's own script (`INSERT`) a section with the named functions: rustc gives each one its own. ring's
-/// assembler has one for each file.
+/// Adds to the linker's own script (`INSERT`) a section with the named functions, in their order: rustc gives each one its
+/// own. ring's assembler has one for each file.
 fn link_script(names: &str) -> String {
     let names = names.lines().filter(|line| !line.starts_with('#'));
     let functions: String =
         names.map(|name| format!("    *(.text.{name} .text.unlikely.{name})\n")).collect();
     format!(
-        "SECTIONS {{\n  .text.ordered : {{\n{functions}    *libring*(.text)\n  }}\n}}\nINSERT BEFORE .text;\n"
+        "SECTIONS {{\n  .text.ordered : {{\n    *libring*(.text)\n{functions}  }}\n}}\nINSERT BEFORE .text;\n"
     )
 }
 

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use ::image::machine::free_port;
 use ::image::{Layout, Optimisation, Stack, layout, progress};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
@@ -126,7 +126,11 @@ impl Sites {
 
     fn ground(&self, layout: &Layout, stack: &Stack) -> Result<Ground> {
         let site = Site::open(layout, stack)?;
-        let folder = layout.run().join("bench-site");
+        let folder = layout.run().join(if self.write_orderfile { "bench-site-new" } else { "bench-site" });
+        if self.write_orderfile && folder.exists() {
+            // In a new database, a start does what it does every few hours, too.
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
         let port = free_port()?;
         let mysql = Mysql::start(layout, self.packages.policy(), &site, &folder, port)?;
         let endpoint = Endpoint::on_loopback(&stack.host, free_port()?, free_port()?, &site.root_path());
@@ -140,6 +144,13 @@ impl Sites {
         };
         write_secret(&config, &site.config(&places)?)?;
         self.seed(layout, stack, &folder, &config)?;
+        let mysql = if self.write_orderfile {
+            // Who signs in first after its start is asked for more than those who come later.
+            drop(mysql);
+            Mysql::start(layout, self.packages.policy(), &site, &folder, port)?
+        } else {
+            mysql
+        };
         let visitor = Visitor::new(&stack.host, endpoint.https_port()?, site.root())?;
         Ok(Ground { folder, config, endpoint, visitor, mysql })
     }

@@ -2,7 +2,8 @@
 //!
 //! Linux maps 64 KiB of code around what is touched. Where what runs lies scattered, that is all there is: 6.5 MiB for
 //! functions of 2.3. QEMU's user emulation logs what it translates, which is what runs. Invariant: every pattern holds for
-//! functions that ran, and for none that did not; it holds for the next compiler too, as it leaves out crates' hashes.
+//! functions that ran, and for none that did not, and those that always run stand before those that some visits need; it
+//! holds for the next compiler too, as it leaves out crates' hashes.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,21 +13,26 @@ use anyhow::{Context, Result, ensure};
 use glob::Pattern;
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
 
-use super::{COMMON, Ground, build};
+use super::{COMMON, FILE, Ground, build};
 use crate::bench::h2load::{self, Load, Protocol};
 use crate::hosted::{Hosted, Profile};
 
 /// Beside the service's sources.
-const FILE: &str = "service/orderfile.txt";
+const LIST: &str = "service/orderfile.txt";
 const HEADER: &str = "# The functions that run when the service starts and answers, as patterns of their symbols' names without crates' hashes.\n\
+                      # Those come first that a start, files and the front page need; then those of other pages and clients.\n\
                       # Written by `cargo xtask bench site --write-orderfile`, read by build.rs.\n";
 /// Of each protocol: together more than a minute, so that what is done every minute runs, too.
 const SECONDS: u32 = 35;
+/// The same for what some visits need: each path is asked for hundreds of times.
+const SELDOM_SECONDS: u32 = 5;
 /// The cipher suites of TLS 1.3: which one is agreed on depends on the processors (RFC 8446, B.4).
 const SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 /// In names of what real processors run and the emulated one has no instructions for: AVX-512 and SHA-NI.
-const BEYOND: [&str; 4] = ["avx512", "Avx512", "sha2563x86", "sha2567x86_sha"];
+const BEYOND: [&str; 6] = ["avx512", "Avx512", "join512", "sha2563x86", "sha2566sha256", "sha2567x86_sha"];
+/// In names of what a start does or does not, by how fast MySQL is.
+const CHANCE: [&str; 1] = ["wait_until_ready"];
 
 /// What names begin with that Rust mangles (RFC 2603).
 const RUST: &str = "_R";
@@ -35,8 +41,39 @@ const DISAMBIGUATOR: usize = 11;
 /// A reference back in a name has so many.
 const REFERENCE: usize = 3;
 
-/// All functions of the programs by their names without hashes, and whether they ran.
-type Names = BTreeMap<String, bool>;
+/// When a function runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Runs {
+    /// At a start, for files, for the front page, every minute.
+    Always,
+    /// For other pages and clients.
+    Sometimes,
+    #[default]
+    Never,
+}
+
+/// All functions of the programs by their names without hashes.
+type Names = BTreeMap<String, Runs>;
+
+/// What ran of one program.
+#[derive(Default)]
+struct Ran {
+    always: BTreeSet<String>,
+    /// These and more.
+    sometimes: BTreeSet<String>,
+}
+
+impl Ran {
+    fn when(&self, name: &str) -> Runs {
+        if self.always.contains(name) || BEYOND.iter().chain(&CHANCE).any(|part| name.contains(part)) {
+            Runs::Always
+        } else if self.sometimes.contains(name) {
+            Runs::Sometimes
+        } else {
+            Runs::Never
+        }
+    }
+}
 
 /// Runs the service as `quick` and as `whole`, and writes what ran in either.
 pub(super) fn write(layout: &Layout, ground: &Ground) -> Result<()> {
@@ -46,23 +83,19 @@ pub(super) fn write(layout: &Layout, ground: &Ground) -> Result<()> {
         let step = progress::start(format!("functions that run ({})", optimisation.profile()));
         let (ran, program) = watched(layout, ground, optimisation)?;
         note(&mut names, &ran, &symbols(&program)?);
-        step.done(format!("{} of {}", ran.len(), program.display()));
+        step.done(format!("{} of {}", ran.sometimes.len(), program.display()));
     }
     let patterns = patterns(&names)?;
     ensure!(!patterns.is_empty(), "no function of the service ran");
-    let text: String = patterns.iter().map(|pattern| format!("{pattern}\n")).collect();
-    let path = layout.root().join(FILE);
+    let text: String = patterns.iter().map(|(_, pattern)| format!("{pattern}\n")).collect();
+    let path = layout.root().join(LIST);
     layout::replace_with(&path, format!("{HEADER}{text}").as_bytes())?;
     println!("{}", path.display());
     Ok(())
 }
 
 /// The names that the emulator gave, and the program.
-fn watched(
-    layout: &Layout,
-    ground: &Ground,
-    optimisation: Optimisation,
-) -> Result<(BTreeSet<String>, PathBuf)> {
+fn watched(layout: &Layout, ground: &Ground, optimisation: Optimisation) -> Result<(Ran, PathBuf)> {
     let log = ground.folder.join("translated.log");
     let path = log.to_str().context("the checkout's path is no UTF-8")?;
     let emulator = ["qemu-x86_64", "-cpu", "max", "-d", "in_asm", "-D", path];
@@ -70,16 +103,23 @@ fn watched(
         Hosted::start_within(&emulator, layout, Profile::Machine(optimisation), &ground.config)?;
     service.await_ready(&ground.visitor)?;
     let program = program(&service)?;
+    load(ground, &["/", FILE], SECONDS)?;
+    let always = translated(&log)?;
     for suite in SUITES {
         h2load::page_by(&ground.endpoint, "/", &["--tls13-ciphers", suite])?;
     }
-    for protocol in [Protocol::Http1, Protocol::Http2] {
-        Load::new(&ground.endpoint, &COMMON, SECONDS).run(protocol)?;
-    }
+    load(ground, &COMMON, SELDOM_SECONDS)?;
     drop(service);
-    let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    let sometimes = translated(&log)?;
     fs::remove_file(&log).with_context(|| format!("cannot remove {}", log.display()))?;
-    Ok((translated(&String::from_utf8_lossy(&text)), program))
+    Ok((Ran { always, sometimes }, program))
+}
+
+fn load(ground: &Ground, paths: &[&str], seconds: u32) -> Result<()> {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        Load::new(&ground.endpoint, paths, seconds).run(protocol)?;
+    }
+    Ok(())
 }
 
 /// What the emulator runs: one of its own arguments.
@@ -90,8 +130,14 @@ fn program(emulator: &Hosted) -> Result<PathBuf> {
     Ok(program.with_context(|| format!("no service in {line:?}"))?.into())
 }
 
-/// From QEMU's log: `IN: name` before each block that was translated; nothing behind it where there is no name.
-fn translated(log: &str) -> BTreeSet<String> {
+/// What QEMU's log names so far.
+fn translated(log: &Path) -> Result<BTreeSet<String>> {
+    let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(names_in(&String::from_utf8_lossy(&text)))
+}
+
+/// In QEMU's log: `IN: name` before each block that was translated; nothing behind it where there is no name.
+fn names_in(log: &str) -> BTreeSet<String> {
     let names = log.lines().filter_map(|line| line.strip_prefix("IN: ")).map(str::trim);
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -112,22 +158,24 @@ fn symbols(program: &Path) -> Result<Vec<(String, u64)>> {
 }
 
 /// Adds the functions of one program.
-fn note(names: &mut Names, ran: &BTreeSet<String>, symbols: &[(String, u64)]) {
+fn note(names: &mut Names, ran: &Ran, symbols: &[(String, u64)]) {
     // Of functions that are the same, the linker keeps one, under all their names; the emulator knows one of these.
-    let has_run = |name: &str| ran.contains(name) || BEYOND.iter().any(|part| name.contains(part));
-    let mut places: HashMap<u64, bool> = HashMap::new();
+    let mut places: HashMap<u64, Runs> = HashMap::new();
     for (name, place) in symbols {
-        *places.entry(*place).or_default() |= has_run(name);
+        let runs = places.entry(*place).or_default();
+        *runs = ran.when(name).min(*runs);
     }
     for (name, place) in symbols {
-        *names.entry(without_hashes(name)).or_default() |= places[place];
+        let runs = names.entry(without_hashes(name)).or_default();
+        *runs = places[place].min(*runs);
     }
 }
 
 /// Patterns that hold for all that ran and for nothing else: each name up to where no other fits.
-fn patterns(names: &Names) -> Result<BTreeSet<String>> {
-    let others: Vec<&String> = names.iter().filter(|(_, ran)| !**ran).map(|(name, _)| name).collect();
-    names.iter().filter(|(_, ran)| **ran).map(|(name, _)| pattern(name, &others)).collect()
+fn patterns(names: &Names) -> Result<BTreeSet<(Runs, String)>> {
+    let (others, ran): (Vec<_>, Vec<_>) = names.iter().partition(|(_, runs)| **runs == Runs::Never);
+    let others: Vec<&String> = others.into_iter().map(|(name, _)| name).collect();
+    ran.into_iter().map(|(name, runs)| Ok((*runs, pattern(name, &others)?))).collect()
 }
 
 /// Names that are not Rust's are whole: their beginnings could be those of other sections (`.text.unlikely.`).
@@ -189,7 +237,7 @@ mod tests {
     #[test]
     fn a_log_names_what_was_translated() {
         let log = "IN: main\n0x01: push\n\n----------------\nIN: \n0x02: ret\n\nIN: _RNvC1a1b\n0x03: ret\nIN: main\n";
-        assert_eq!(translated(log).iter().collect::<Vec<_>>(), ["_RNvC1a1b", "main"]);
+        assert_eq!(names_in(log).iter().collect::<Vec<_>>(), ["_RNvC1a1b", "main"]);
     }
 
     #[test]
@@ -228,11 +276,15 @@ mod tests {
             ("_Rtwin", 2),
             ("_Rfast_avx512", 5),
         ];
-        note(&mut names, &["_Ralpine", "beta"].map(str::to_owned).into(), &symbols(&program));
+        let ran = |always: &[&str], sometimes: &[&str]| {
+            let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            Ran { always: set(always), sometimes: set(&[always, sometimes].concat()) }
+        };
+        note(&mut names, &ran(&["_Ralpine"], &["beta"]), &symbols(&program));
         // Another program, in which one more ran, and one is that did not.
         let program = [("_Ralpha", 1), ("_Rfat", 2)];
-        note(&mut names, &["_Ralpha"].map(str::to_owned).into(), &symbols(&program));
-        let patterns = patterns(&names).unwrap();
-        assert_eq!(patterns.iter().collect::<Vec<_>>(), ["_Ra*", "_Rfas*", "_Rt*", "beta"]);
+        note(&mut names, &ran(&["_Ralpha"], &[]), &symbols(&program));
+        let patterns: Vec<_> = patterns(&names).unwrap().into_iter().map(|(_, pattern)| pattern).collect();
+        assert_eq!(patterns, ["_Ra*", "_Rfas*", "_Rt*", "beta"]);
     }
 }
