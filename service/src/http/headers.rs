@@ -1,7 +1,7 @@
 //! The headers that tell a browser what this site never does.
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, DATE, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, DATE, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue};
@@ -51,6 +51,14 @@ pub(super) fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
     let first = lines.next()?.into_owned();
     Some(lines.fold(first, |list, line| list + "," + &line))
+}
+
+/// The token of `Authorization: Bearer …`, when there is one. The scheme's letters may be of either case (RFC 9110, 11.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
 }
 
 /// Places for what every answer has of its own: a copy that grows is copied twice.

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
 
 use super::Site;
 use super::error::Error;
+use super::headers;
 use crate::certificates::Certificates;
 
 /// As the OpenMetrics specification names it.
@@ -32,6 +33,7 @@ async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Result<Respons
 
 /// Sums are compared, not tokens: how long that takes tells nothing about the token.
 fn may_read(headers: &HeaderMap, token: Option<&[u8; 32]>) -> bool {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.zip(token).is_some_and(|(given, token)| <[u8; 32]>::from(Sha256::digest(given)) == *token)
+    headers::bearer(headers)
+        .zip(token)
+        .is_some_and(|(given, token)| <[u8; 32]>::from(Sha256::digest(given)) == *token)
 }

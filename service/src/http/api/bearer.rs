@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::Site;
 use crate::http::error::Error;
+use crate::http::headers::bearer;
 
 /// By this, people and scanners of leaked secrets know what they look at.
 const PREFIX: &str = "bootstack_";
@@ -41,12 +42,7 @@ pub(in crate::http) fn fresh() -> Result<(String, [u8; 32]), Error> {
 
 /// The hash of the request's token, when it has exactly one of the right form.
 fn hash(headers: &HeaderMap) -> Option<[u8; 32]> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
-    // The scheme's letters may be of either case (RFC 9110, 11.1).
-    let token = scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))?;
-    let token = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+    let token = URL_SAFE_NO_PAD.decode(bearer(headers)?.strip_prefix(PREFIX)?).ok()?;
     Some(Sha256::digest(<[u8; TOKEN_BYTES]>::try_from(token).ok()?).into())
 }
 
