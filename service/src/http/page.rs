@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse as _, Response};
-use http::StatusCode;
 use http::header::{CACHE_CONTROL, VARY};
+use http::{HeaderValue, StatusCode};
 
 use super::error::Error;
 
@@ -16,6 +16,13 @@ pub(super) fn page(template: &impl Template) -> Result<Response, Error> {
 pub(super) fn with_status(status: StatusCode, template: &impl Template) -> Result<Response, Error> {
     let html = Html(template.render()?);
     Ok((status, [(CACHE_CONTROL, "private, no-cache"), (VARY, "cookie")], html).into_response())
+}
+
+/// The same for its reader alone: nothing keeps it, so that "back" does not show it after a sign-out.
+pub(super) fn secret(status: StatusCode, template: &impl Template) -> Result<Response, Error> {
+    let mut response = with_status(status, template)?;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// For a segment of a path or a value of a query: all but RFC 3986's unreserved characters as escapes.

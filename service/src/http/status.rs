@@ -15,7 +15,7 @@ use http::request::Parts;
 use super::Site;
 use super::error::Error;
 use super::fields::Query;
-use super::page::page;
+use super::page::secret;
 use super::session::SignedIn;
 use crate::operations::{Machine, Minute, percentile};
 use db::sessions::Viewer;
@@ -77,7 +77,10 @@ async fn status(
     let minutes = operations.minutes();
     let facts = facts(&site, &minutes);
     let certificate = certificate::shown(&site, said);
-    page(&StatusPage { viewer: Some(viewer), facts, certificate, charts: charts(&minutes) })
+    secret(
+        http::StatusCode::OK,
+        &StatusPage { viewer: Some(viewer), facts, certificate, charts: charts(&minutes) },
+    )
 }
 
 fn facts(site: &Site, minutes: &[Minute]) -> Vec<Fact> {

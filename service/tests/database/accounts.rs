@@ -54,7 +54,8 @@ fn a_changed_password_signs_every_other_browser_out(fixture: &Fixture) -> anyhow
         let mut copy = here.clone();
         let form = [("current", PASSWORD), ("new", NEW)];
         here.post("/account/password", &form).await?.expect(StatusCode::SEE_OTHER)?;
-        here.get("/account").await?.expect(StatusCode::OK)?.says("password-changed")?;
+        let account = here.get("/account").await?.expect(StatusCode::OK)?.says("password-changed")?;
+        ensure!(account.parts.headers["cache-control"] == "no-store", "\"back\" shows it after a sign-out");
         there.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
         copy.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
         ensure!(signed_in(&here, "ada", PASSWORD).await?.is_none(), "the old password still works");

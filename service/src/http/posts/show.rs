@@ -11,7 +11,7 @@ use crate::http::error::Error;
 use crate::http::fields::Query;
 use crate::http::id::Id;
 use crate::http::moment::Moment;
-use crate::http::page::{page, with_status};
+use crate::http::page::{page, secret, with_status};
 use crate::http::session::{Anyone, SignedIn};
 use crate::http::{Site, markdown};
 use db::comments::Comment;
@@ -184,5 +184,8 @@ pub(super) async fn history(
         written: Moment::new(version.written_at),
     });
     let versions = versions.collect();
-    page(&HistoryPage { viewer: Some(viewer), id: post.id, title: post.title, versions, next })
+    secret(
+        StatusCode::OK,
+        &HistoryPage { viewer: Some(viewer), id: post.id, title: post.title, versions, next },
+    )
 }
