@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::observe::RequestId;
+use super::page::encoded;
 use super::problem::Problem;
 use crate::passwords;
 
@@ -55,7 +56,10 @@ pub enum Error {
     },
     /// The form is for people who are signed in.
     #[error("signed out")]
-    SignedOut,
+    SignedOut {
+        /// Path of the page that has the form.
+        form: String,
+    },
     /// A program may do this with a token only.
     #[error("no token that holds")]
     NoToken {
@@ -101,6 +105,10 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Reason(pub Cow<'static, str>);
 
+/// For the page of a refusal: where to sign in. Travels in the response's extensions.
+#[derive(Clone, Debug)]
+struct SignIn(String);
+
 /// A field that cannot be accepted, for a program. Travels in the response's extensions.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Fault {
@@ -118,7 +126,7 @@ impl Error {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Refused(status, _) => *status,
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::SignedOut | Self::NoToken { .. } => StatusCode::UNAUTHORIZED,
+            Self::SignedOut { .. } | Self::NoToken { .. } => StatusCode::UNAUTHORIZED,
             Self::Faulty(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Password(passwords::Error::Busy) | Self::Database(db::Error::Away(_) | db::Error::Slow) => {
@@ -137,7 +145,7 @@ impl Error {
     fn reason(&self) -> Option<Reason> {
         match self {
             Self::Refused(_, reason) => Some(Reason(reason.clone())),
-            Self::SignedOut => Some(Reason(SIGNED_OUT.into())),
+            Self::SignedOut { .. } => Some(Reason(SIGNED_OUT.into())),
             Self::NoToken { sent } => Some(Reason(if *sent { BAD_TOKEN } else { NO_TOKEN }.into())),
             Self::Faulty(_) => Some(Reason(FAULTY.into())),
             Self::Password(passwords::Error::Busy) => Some(Reason(BUSY.into())),
@@ -156,12 +164,13 @@ impl Error {
     fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::SignIn { next } => {
-                let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
-                let location = HeaderValue::try_from(format!("/login?{query}"));
+                let location = HeaderValue::try_from(sign_in(next));
                 location.into_iter().map(|location| (LOCATION, location)).collect()
             }
             // A 401 names a way to sign in (RFC 9110, 15.5.2); there is no registered name for a form.
-            Self::SignedOut => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Form realm=\"/login\""))],
+            Self::SignedOut { .. } => {
+                vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Form realm=\"/login\""))]
+            }
             // RFC 6750, 3: no error for a request that does not try.
             Self::NoToken { sent: false } => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
             Self::NoToken { sent: true } => {
@@ -185,11 +194,22 @@ impl IntoResponse for Error {
             response.extensions_mut().insert(reason);
         }
         response.headers_mut().extend(self.headers());
-        if let Self::Faulty(faults) = self {
-            response.extensions_mut().insert(faults);
+        match self {
+            Self::Faulty(faults) => {
+                response.extensions_mut().insert(faults);
+            }
+            Self::SignedOut { form } => {
+                response.extensions_mut().insert(SignIn(sign_in(&form)));
+            }
+            _ => {}
         }
         response
     }
+}
+
+/// The address of the form that leads on to `next`.
+fn sign_in(next: &str) -> String {
+    format!("/login?next={}", encoded(next))
 }
 
 /// What a panic in a handler becomes, where panics unwind. (A machine's program aborts instead, and is restarted.)
@@ -226,6 +246,7 @@ struct Page<'a> {
     title: &'static str,
     reason: &'a str,
     request_id: &'a str,
+    sign_in: Option<String>,
 }
 
 fn page(response: Response, id: &RequestId, program: bool) -> Response {
@@ -243,7 +264,8 @@ fn page(response: Response, id: &RequestId, program: bool) -> Response {
         let r#type = Problem::BLANK;
         return Problem { r#type, title, status, detail: &reason, request_id, errors }.answer(parts);
     }
-    let page = Page { status, title, reason: &reason, request_id };
+    let sign_in = parts.extensions.remove().map(|SignIn(address)| address);
+    let page = Page { status, title, reason: &reason, request_id, sign_in };
     let body = page.render().unwrap_or_else(|_| title.to_owned());
     let (html, body) = Html(body).into_response().into_parts();
     parts.headers.extend(html.headers);

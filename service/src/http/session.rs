@@ -51,8 +51,20 @@ impl FromRequestParts<Site> for SignedIn {
                 let next = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 Err(Error::SignIn { next: next.to_owned() })
             }
-            None => Err(Error::SignedOut),
+            None => Err(Error::SignedOut { form: form_of(parts.uri.path()).to_owned() }),
         }
+    }
+}
+
+/// The page whose form is sent to this path.
+fn form_of(path: &str) -> &str {
+    match path {
+        "/posts" => "/posts/new",
+        _ if path.starts_with("/account/") => "/account",
+        _ if path.starts_with("/status/") => "/status",
+        _ if path.starts_with("/comments/") => "/",
+        // A post's form of edits is where it is sent to; what else a post is told, its page has a form for.
+        _ => path.strip_suffix("/comments").or_else(|| path.strip_suffix("/delete")).unwrap_or(path),
     }
 }
 

@@ -54,6 +54,8 @@ async fn every_answer_has_the_security_headers_and_its_own_request_id() {
         assert!(parts.headers.contains_key("strict-transport-security"));
     }
     assert_ne!(first.headers["x-request-id"], second.headers["x-request-id"]);
+    // Ids that HTTP/2's table of headers kept would drive out what comes again (RFC 7541, 7.1.3: never indexed).
+    assert!(first.headers["x-request-id"].is_sensitive());
     assert!(page.contains(second.headers["x-request-id"].to_str().unwrap()), "{page}");
 }
 
@@ -181,6 +183,42 @@ async fn each_refusal_comes_as_a_page_with_the_requests_id() {
         assert!(page.contains(&format!("<h1>{heading}</h1>")), "{status}: {page}");
         assert!(page.contains(parts.headers["x-request-id"].to_str().unwrap()), "{status}: {page}");
         assert!(!page.contains("Failed to"), "the library's words: {page}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_signed_out_is_led_back_to_the_form() {
+    for (sent, next) in [
+        ("/posts", "/posts/new"),
+        ("/posts/7/edit", "/posts/7/edit"),
+        ("/posts/7/delete", "/posts/7"),
+        ("/posts/7/comments", "/posts/7"),
+        ("/comments/7/delete", "/"),
+        ("/account/profile", "/account"),
+        ("/account/password", "/account"),
+        ("/account/session", "/account"),
+        ("/account/tokens", "/account"),
+        ("/account/tokens/revoke", "/account"),
+        ("/account/delete", "/account"),
+        ("/status/certificate", "/status"),
+    ] {
+        let (parts, page) = send(router(), form(sent, "")).await;
+        assert_eq!(parts.status, StatusCode::UNAUTHORIZED, "{sent}");
+        let link = format!(r#"<a href="/login?next={}">Sign in</a>"#, next.replace('/', "%2F"));
+        assert!(page.contains(&link), "{sent}: {page}");
+        // A page, which needs the database or a session.
+        let status = send(router(), get(next)).await.0.status;
+        assert!([303, 503].contains(&status.as_u16()), "{next}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn both_forms_at_the_entrance_lead_on_to_the_same_page() {
+    for (from, to) in [("/login", "/register"), ("/register", "/login")] {
+        let (_, page) = send(router(), get(&format!("{from}?next=/posts/new"))).await;
+        assert!(page.contains(&format!(r#"<a href="{to}?next=%2Fposts%2Fnew">"#)), "{page}");
+        let (_, page) = send(router(), get(&format!("{from}?next=//evil.example"))).await;
+        assert!(page.contains(&format!(r#"<a href="{to}">"#)), "{page}");
     }
 }
 
@@ -435,11 +473,12 @@ async fn figures_are_for_the_token_only() {
     let config = format!("{CONFIG}[operations]\nmetrics_token = \"{TOKEN}\"\n");
     let config = Config::parse(&config).unwrap();
     let router = service::http::secure(Site::new(&config, Database::new(&config)));
-    let asked = |token: &str| {
+    let by = |scheme: &str, token: &str| {
         let mut request = get("/metrics");
-        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request.headers_mut().insert("authorization", format!("{scheme} {token}").parse().unwrap());
         request
     };
+    let asked = |token: &str| by("Bearer", token);
     for request in [get("/metrics"), asked(""), asked("0123456789abcdef"), asked(&TOKEN.to_uppercase())] {
         assert_eq!(send(router.clone(), request).await.0.status, StatusCode::NOT_FOUND);
     }
@@ -448,4 +487,5 @@ async fn figures_are_for_the_token_only() {
     assert_eq!(parts.status, StatusCode::OK);
     let line = r#"http_requests_total{method="GET",route="/metrics",status="404"} 4"#;
     assert!(text.lines().any(|found| found == line) && text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(send(router, by("bearer", TOKEN)).await.0.status, StatusCode::OK);
 }

@@ -69,7 +69,8 @@ pub(super) async fn register(
             Some(id) => {
                 site.database.record(Kind::Registered, Some(id), peer.0).await?;
                 let known = Credentials { id, password_hash };
-                return enter(&site, &known, &headers, &form.next).await?.ok_or(Error::SignedOut);
+                let entered = enter(&site, &known, &headers, &form.next).await?;
+                return entered.ok_or(Error::SignedOut { form: form.next });
             }
             None => faults.name = Some("This name is taken.".to_owned()),
         }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::http::letters::{misleads, shows};
+use crate::http::page::encoded;
 
 /// As the column `users.name`.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=30;
@@ -69,6 +70,11 @@ impl Entrance {
     pub(super) fn normalized(self) -> Self {
         let next = if is_local(&self.next) { self.next } else { "/".to_owned() };
         Self { name: self.name.trim().to_lowercase(), password: self.password, next }
+    }
+
+    /// The query with which the other form at the entrance leads on as this one does.
+    pub(super) fn onward(&self) -> String {
+        if self.next == "/" { String::new() } else { format!("?next={}", encoded(&self.next)) }
     }
 
     /// As the beginning of an account.

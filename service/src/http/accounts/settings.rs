@@ -14,7 +14,7 @@ use crate::http::avatar::Avatar;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
 use crate::http::moment::{Day, Moment};
-use crate::http::page::with_status;
+use crate::http::page::secret;
 use crate::http::session::SignedIn;
 use crate::http::{Site, gate, session};
 use db::events::{Event, Kind};
@@ -59,6 +59,8 @@ impl Done {
 #[template(path = "account.html")]
 struct AccountPage {
     viewer: Option<Viewer>,
+    /// For password managers.
+    name: String,
     session: u64,
     profile: Profile,
     avatar: Avatar,
@@ -108,9 +110,10 @@ pub(super) async fn show(
 }
 
 pub(super) async fn account_page(site: &Site, viewer: Viewer, mut said: Said) -> Result<Response, Error> {
-    let user = site.database.user(&viewer.name).await?.ok_or(Error::SignedOut)?;
+    let user = site.database.user(&viewer.name).await?.ok_or_else(signed_out)?;
     let status = if said.faults.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = AccountPage {
+        name: viewer.name.clone(),
         session: viewer.session,
         avatar: Avatar::of(&user.display_name),
         profile: said
@@ -123,7 +126,7 @@ pub(super) async fn account_page(site: &Site, viewer: Viewer, mut said: Said) ->
         viewer: Some(viewer),
         said,
     };
-    with_status(status, &page)
+    secret(status, &page)
 }
 
 pub(super) async fn set_profile(
@@ -155,7 +158,7 @@ pub(super) async fn set_password(
             let new = Credentials { password_hash: site.passwords.hash(&change.new).await?, ..known };
             if site.database.set_password(known.id, &known.password_hash, &new.password_hash).await? {
                 site.database.record(Kind::PasswordChanged, Some(known.id), peer.0).await?;
-                let cookie = session::begin(&site, &new, &headers).await?.ok_or(Error::SignedOut)?;
+                let cookie = session::begin(&site, &new, &headers).await?.ok_or_else(signed_out)?;
                 return Ok((AppendHeaders([cookie]), Redirect::to("/account?done=password")).into_response());
             }
         }
@@ -211,6 +214,10 @@ async fn confirmed(
     }
     site.database.record(Kind::PasswordRefused, Some(viewer.id), peer.0).await?;
     Ok(None)
+}
+
+pub(super) fn signed_out() -> Error {
+    Error::SignedOut { form: "/account".to_owned() }
 }
 
 /// For the template, which passes references.

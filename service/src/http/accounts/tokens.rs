@@ -9,7 +9,7 @@ use http::header::CACHE_CONTROL;
 use serde::Deserialize;
 
 use super::form::Faults;
-use super::settings::{Said, account_page};
+use super::settings::{Said, account_page, signed_out};
 use crate::http::api::bearer;
 use crate::http::error::Error;
 use crate::http::fields::Form;
@@ -63,7 +63,7 @@ pub(super) async fn make(
         Made::TooMany => {
             return refused(&site, viewer, format!("You have {TOKENS} tokens: revoke one first.")).await;
         }
-        Made::SignedOut => return Err(Error::SignedOut),
+        Made::SignedOut => return Err(signed_out()),
     }
     site.database.record(Kind::TokenMade, Some(viewer.id), peer.0).await?;
     let said = Said { token: Some(token), ..Said::default() };

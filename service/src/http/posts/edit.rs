@@ -56,7 +56,8 @@ pub(super) async fn add(
     gate::writing(&site, viewer.id).await?;
     let tags = draft.tag_list();
     let text = Text { title: &draft.title, body: &draft.body, tags: &tags };
-    let id = site.database.add_post(viewer.id, text).await?.ok_or(Error::SignedOut)?;
+    let signed_out = || Error::SignedOut { form: "/posts/new".to_owned() };
+    let id = site.database.add_post(viewer.id, text).await?.ok_or_else(signed_out)?;
     Ok(Redirect::to(&format!("/posts/{id}")).into_response())
 }
 
