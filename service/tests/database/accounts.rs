@@ -10,6 +10,7 @@ use crate::visitor::{PASSWORD, Visitor};
 pub(crate) const CLAIMS: &[Claim] = &[
     ("a_profile_is_shown_as_it_was_saved", a_profile_is_shown_as_it_was_saved),
     ("a_changed_password_signs_every_other_browser_out", a_changed_password_signs_every_other_browser_out),
+    ("a_password_is_the_same_from_every_keyboard", a_password_is_the_same_from_every_keyboard),
     ("a_password_is_changed_only_by_who_knows_it", a_password_is_changed_only_by_who_knows_it),
     ("a_browser_is_signed_out_from_another", a_browser_is_signed_out_from_another),
     ("a_deleted_account_leaves_its_posts_without_a_name", a_deleted_account_leaves_its_posts_without_a_name),
@@ -20,6 +21,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
 ];
 
 const NEW: &str = "another horse entirely";
+/// The same to who types it: an accent is of its letter, or behind it.
+const ACCENTS: [&str; 2] = ["pâté à l’ancienne", "pa\u{302}te\u{301} a\u{300} l’ancienne"];
 
 fn a_profile_is_shown_as_it_was_saved(fixture: &Fixture) -> anyhow::Result<()> {
     run(async {
@@ -60,6 +63,23 @@ fn a_changed_password_signs_every_other_browser_out(fixture: &Fixture) -> anyhow
         copy.get("/account").await?.expect(StatusCode::SEE_OTHER)?;
         ensure!(signed_in(&here, "ada", PASSWORD).await?.is_none(), "the old password still works");
         ensure!(signed_in(&here, "ada", NEW).await?.is_some(), "the new password does not work");
+        Ok(())
+    })
+}
+
+fn a_password_is_the_same_from_every_keyboard(fixture: &Fixture) -> anyhow::Result<()> {
+    run(async {
+        let (_, router) = fixture.empty_site().await?;
+        for (name, [one, other]) in [("ada", ACCENTS), ("bob", [ACCENTS[1], ACCENTS[0]])] {
+            let mut visitor = Visitor::new(&router);
+            let form = [("name", name), ("password", one)];
+            visitor.post("/register", &form).await?.expect(StatusCode::SEE_OTHER)?;
+            ensure!(signed_in(&visitor, name, other).await?.is_some(), "{name} cannot sign in");
+            let form = [("current", other), ("new", one)];
+            visitor.post("/account/password", &form).await?.expect(StatusCode::SEE_OTHER)?;
+            ensure!(signed_in(&visitor, name, other).await?.is_some(), "{name} cannot sign in again");
+            visitor.post("/account/delete", &[("password", other)]).await?.expect(StatusCode::SEE_OTHER)?;
+        }
         Ok(())
     })
 }

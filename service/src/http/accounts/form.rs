@@ -1,8 +1,11 @@
 //! What accounts are made from: rules for names, passwords and profiles, each with a sentence for who breaks it.
+//!
+//! Invariant: a password is hashed and compared composed (NFC), for keyboards differ in how they write an accent (NIST
+//! SP 800-63B, 3.1.1.2).
 
 use serde::Deserialize;
 
-use crate::http::letters::{misleads, shows};
+use crate::http::letters::{composed, misleads, shows};
 use crate::http::page::encoded;
 
 /// As the column `users.name`.
@@ -66,10 +69,11 @@ impl Faults {
 }
 
 impl Entrance {
-    /// With the name as it is stored, and a way on that stays on this site.
+    /// With the name as it is stored, the password as it is hashed, and a way on that stays on this site.
     pub(super) fn normalized(self) -> Self {
         let next = if is_local(&self.next) { self.next } else { "/".to_owned() };
-        Self { name: self.name.trim().to_lowercase(), password: self.password, next }
+        let password = composed(&self.password).into_owned();
+        Self { name: self.name.trim().to_lowercase(), password, next }
     }
 
     /// The query with which the other form at the entrance leads on as this one does.
@@ -93,9 +97,17 @@ impl Entrance {
     }
 }
 
+impl PasswordChange {
+    /// With the passwords as they are hashed.
+    pub(super) fn normalized(&self) -> Self {
+        let password = |text: &str| composed(text).into_owned();
+        Self { current: password(&self.current), new: password(&self.new) }
+    }
+}
+
 impl Profile {
     pub(super) fn normalized(&self) -> Self {
-        let text = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+        let text = |text: &str| composed(text.replace("\r\n", "\n").trim()).into_owned();
         Self { display_name: text(&self.display_name), about: text(&self.about) }
     }
 

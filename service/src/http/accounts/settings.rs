@@ -13,6 +13,7 @@ use super::form::{Faults, PasswordChange, Profile, password_fault};
 use crate::http::avatar::Avatar;
 use crate::http::error::Error;
 use crate::http::fields::{Form, Query};
+use crate::http::letters::composed;
 use crate::http::moment::{Day, Moment};
 use crate::http::page::secret;
 use crate::http::session::SignedIn;
@@ -152,6 +153,7 @@ pub(super) async fn set_password(
     headers: HeaderMap,
     Form(change): Form<PasswordChange>,
 ) -> Result<Response, Error> {
+    let change = change.normalized();
     let mut faults = Faults { password: password_fault(&change.new, &viewer.name), ..Faults::default() };
     if !faults.any() {
         if let Some(known) = confirmed(&site, &viewer, peer, &change.current).await? {
@@ -186,7 +188,7 @@ pub(super) async fn delete(
     peer: Peer,
     Form(deletion): Form<Deletion>,
 ) -> Result<Response, Error> {
-    if confirmed(&site, &viewer, peer, &deletion.password).await?.is_none() {
+    if confirmed(&site, &viewer, peer, &composed(&deletion.password)).await?.is_none() {
         let faults = Faults { deletion: Some("This is not your password.".to_owned()), ..Faults::default() };
         return account_page(&site, viewer, faults.into()).await;
     }
