@@ -79,12 +79,14 @@ impl Place {
         let screenshots = layout.target().join("browser");
         std::fs::create_dir_all(&screenshots)?;
         let axe = axe::source(&layout)?;
-        let named = std::env::var(OPERATOR).ok();
-        let named = named.as_deref().and_then(|named| named.split_once(':'));
-        let operator = named.map_or_else(
-            || Ok(("oda".to_owned(), random_word()?)),
-            |(name, password)| anyhow::Ok((name.to_owned(), password.to_owned())),
-        )?;
+        let operator = match std::env::var(OPERATOR) {
+            Ok(named) => {
+                let (name, password) =
+                    named.split_once(':').context("BOOTSTACK_OPERATOR is NAME:PASSWORD")?;
+                (name.to_owned(), password.to_owned())
+            }
+            Err(_) => ("oda".to_owned(), random_word()?),
+        };
         let (endpoint, machines) = match std::env::var_os(tests::endpoint::VARIABLE) {
             Some(_) => (Endpoint::from_environment()?, None),
             None => boot(&operator).map(|(endpoint, machines)| (endpoint, Some(machines)))?,
